@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * shmzone: shared memory zones with an allocator in the kernel.
+ *
+ * This header is the whole contract between the shmzone kernel module and
+ * user space; nothing else about the module is stable.
+ */
+#ifndef _LINUX_SHMZONE_H
+#define _LINUX_SHMZONE_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: objects
+ *
+ * The *control descriptor* is an open /dev/shmzone. It takes INFO, CREATE,
+ * OPEN and UNLINK. CREATE and OPEN return a *zone descriptor*, which takes
+ * INFO, ALLOC, FREE, QUERY, STAT and CLASS_STAT, and which is mapped with
+ * mmap(2). A zone lives as long as a descriptor or a mapping of it does, in
+ * any process; its name goes with it, or earlier by UNLINK. Descriptors are
+ * close-on-exec; hand them on by fork(2) or SCM_RIGHTS.
+ *
+ * Memory inside a zone is named by its *offset*: the position in bytes from
+ * the zone's start, the same in every process. Offset 0 is never allocated.
+ */
+
+/**
+ * DOC: mapping
+ *
+ * At mmap offset 0 lies the data of the zone, to be mapped MAP_SHARED and
+ * without PROT_EXEC, in whole or in part. Touching a page that is not
+ * allocated is not an error: it yields zeroed memory that counts as the
+ * zone's.
+ *
+ * At mmap offset %SHMZONE_MMAP_PAGE_MAP lies the read-only *page map*: one
+ * native-endian __u32 for each page of the zone, see SHMZONE_PAGE_*().
+ *
+ * mmap fails with EINVAL for MAP_PRIVATE and for ranges beyond the area, and
+ * with EACCES for PROT_EXEC, for a writable page map, and for writable data
+ * through a read-only descriptor.
+ */
+
+/**
+ * DOC: ioctl conventions
+ *
+ * Every command takes a pointer to a structure that begins with its size in
+ * bytes as the caller knows it, and flags. The commands are _IO() numbers, so
+ * that a number stays the same when its structure grows. Fields are only ever
+ * appended, and zero in a new field always means the behaviour of before:
+ *
+ * - size smaller than the command's _SIZE_VER0 is EINVAL;
+ * - size larger than the kernel's structure is fine if all excess bytes are
+ *   zero, else E2BIG; a size beyond the page size is always E2BIG;
+ * - unknown flags and non-zero reserved fields are EOPNOTSUPP;
+ * - fields named out_* are written by the kernel, and only as far as size
+ *   reaches; all other fields are only read.
+ *
+ * A refused call changes nothing but the statistics.
+ *
+ * Return values: 0, or a descriptor from CREATE and OPEN, or -1 with errno:
+ *
+ * =========== ============================================================
+ * EACCES      the descriptor or the caller's identity lacks the right
+ * E2BIG       the structure is longer than the kernel knows, and not zero
+ * EBADF       not an open descriptor
+ * EEXIST      CREATE with %SHMZONE_CREATE_EXCL: the name is taken
+ * EFAULT      a pointer is wrong; for batches see the command
+ * EINTR       a fatal signal arrived before anything was done
+ * EINVAL      a malformed value; for FREE and QUERY: not an allocation
+ * ENAMETOOLONG  a name is longer than %SHMZONE_NAME_MAX
+ * ENOENT      OPEN, UNLINK: there is no such name
+ * ENOMEM      the zone's limit or the kernel's memory is exhausted
+ * ENOTTY      no such command for this kind of descriptor
+ * EOPNOTSUPP  an unknown flag or value, or a reserved field that is not zero
+ * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
+ * EPERM       UNLINK: not the owner of the name
+ * =========== ============================================================
+ */
+
+/* 0xb9 has no user in the kernel's ioctl-number registry as of Linux 6.12. */
+#define SHMZONE_IOC_MAGIC	0xb9
+
+#define SHMZONE_ABI_VERSION	1
+
+/* Bytes in a name at most, without the terminating NUL. */
+#define SHMZONE_NAME_MAX	255
+
+/* Entries in one ALLOC or FREE at most. */
+#define SHMZONE_BATCH_MAX	4096
+
+/* Groups are numbered from 0 to SHMZONE_GROUPS - 1. */
+#define SHMZONE_GROUPS		16
+
+/* Number of size classes, class 0 (spans) included. */
+#define SHMZONE_CLASSES		45
+
+/* Where the page map begins among the mmap offsets of a zone descriptor. */
+#define SHMZONE_MMAP_PAGE_MAP	(1ULL << 48)
+
+enum {
+	SHMZONE_CMD_INFO = 0x00,
+	SHMZONE_CMD_CREATE = 0x01,
+	SHMZONE_CMD_OPEN = 0x02,
+	SHMZONE_CMD_UNLINK = 0x03,
+	SHMZONE_CMD_ALLOC = 0x10,
+	SHMZONE_CMD_FREE = 0x11,
+	SHMZONE_CMD_QUERY = 0x12,
+	SHMZONE_CMD_STAT = 0x18,
+	SHMZONE_CMD_CLASS_STAT = 0x19,
+};
+
+/**
+ * DOC: page map
+ *
+ * Every page of a slab, and the first page of a span, has an entry that is not
+ * zero; every other page has zero. The entries are a help for programs and
+ * tools; the kernel writes them and never believes them.
+ *
+ * Bits 0-5 are the size class, 6-9 the group, 10-11 the kind, 16-31 the owner
+ * tag (zero in zones without owners); the others are zero.
+ */
+#define SHMZONE_PAGE_CLASS(e)	((e) & 0x3f)
+#define SHMZONE_PAGE_GROUP(e)	(((e) >> 6) & 0xf)
+#define SHMZONE_PAGE_KIND(e)	(((e) >> 10) & 0x3)
+#define SHMZONE_PAGE_OWNER(e)	((e) >> 16)
+
+#define SHMZONE_KIND_NONE	0
+#define SHMZONE_KIND_SLAB	1
+#define SHMZONE_KIND_SPAN	2
+
+/* The class of spans: allocations in whole pages, larger than any slot. */
+#define SHMZONE_CLASS_SPAN	0
+
+/**
+ * struct shmzone_class - one row of the class table
+ * @slot_bytes: bytes in a slot; 0 for class 0, the spans
+ * @slab_pages: pages in a slab; 0 for class 0
+ * @slab_slots: slots in a slab; 0 for class 0
+ * @__reserved: zero
+ *
+ * Classes 1 and up are in order of rising slot size. A slot is aligned to the
+ * largest power of two that divides @slot_bytes, up to the page size.
+ */
+struct shmzone_class {
+	__u32 slot_bytes;
+	__u32 slab_pages;
+	__u32 slab_slots;
+	__u32 __reserved;
+};
+
+/**
+ * struct shmzone_info - ioctl(SHMZONE_INFO): what this kernel offers
+ * @size: sizeof(struct shmzone_info)
+ * @flags: must be 0
+ * @classes: pointer to an array of struct shmzone_class for the class table,
+ *           or 0 if it is not wanted
+ * @class_count: entries that fit into @classes; the rest of a longer table is
+ *               left out
+ * @class_size: sizeof(struct shmzone_class) as the caller knows it: at least
+ *              16 if @classes is given; bytes the kernel does not know are
+ *              zeroed
+ * @out_abi_version: %SHMZONE_ABI_VERSION of the module, for display
+ * @out_page_bytes: bytes in a page
+ * @out_features: bitmap of optional features; none are defined yet
+ * @out_zone_bytes_max: bytes in a zone at most
+ * @out_class_count: classes in the table, class 0 included
+ * @out_group_count: number of groups
+ * @out_batch_max: entries in one ALLOC or FREE at most
+ * @out_name_max: bytes in a name at most
+ * @out_zones: zones that exist on this machine at this moment
+ * @out_refused_calls: calls refused on control descriptors since the module
+ *                     was loaded (calls refused on zone descriptors are
+ *                     counted by the zone)
+ *
+ * Works on control and zone descriptors.
+ */
+struct shmzone_info {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 classes;
+	__u32 class_count;
+	__u32 class_size;
+	__u32 out_abi_version;
+	__u32 out_page_bytes;
+	__aligned_u64 out_features;
+	__aligned_u64 out_zone_bytes_max;
+	__u32 out_class_count;
+	__u32 out_group_count;
+	__u32 out_batch_max;
+	__u32 out_name_max;
+	__aligned_u64 out_zones;
+	__aligned_u64 out_refused_calls;
+};
+
+#define SHMZONE_INFO_SIZE_VER0	80
+#define SHMZONE_INFO		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_INFO)
+
+/* Fail with EEXIST if the name exists, instead of opening that zone. */
+#define SHMZONE_CREATE_EXCL	(1U << 0)
+
+/**
+ * struct shmzone_create - ioctl(SHMZONE_CREATE): make a zone
+ * @size: sizeof(struct shmzone_create)
+ * @flags: 0 or %SHMZONE_CREATE_EXCL (which needs a name)
+ * @zone_bytes: bytes of address space: a multiple of the page size, at least
+ *              two pages. It costs nothing until it is used.
+ * @limit_bytes: bytes that allocations may take in whole pages, a multiple of
+ *               the page size and at most @zone_bytes; 0 means no limit but
+ *               the size
+ * @name: pointer to the name, or 0 for a zone without one
+ * @name_len: bytes in the name, 1 to %SHMZONE_NAME_MAX, without '/' and NUL;
+ *            0 without a name
+ * @mode: permission bits of the name (0 to 0666, as for files: read and write
+ *        for owner, group and others, no execute), 0 without a name
+ *
+ * If the name exists in the caller's IPC namespace and %SHMZONE_CREATE_EXCL is
+ * not given, that zone is opened for reading and writing as by OPEN, whatever
+ * its size, limit and mode. No half-made zone is ever visible to others.
+ *
+ * Returns a zone descriptor open for reading and writing.
+ */
+struct shmzone_create {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 zone_bytes;
+	__aligned_u64 limit_bytes;
+	__aligned_u64 name;
+	__u32 name_len;
+	__u32 mode;
+};
+
+#define SHMZONE_CREATE_SIZE_VER0 40
+#define SHMZONE_CREATE		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CREATE)
+
+/* A descriptor that can map and query, but not write, allocate or free. */
+#define SHMZONE_OPEN_RDONLY	(1U << 0)
+
+/**
+ * struct shmzone_open - ioctl(SHMZONE_OPEN): open a zone by its name
+ * @size: sizeof(struct shmzone_open)
+ * @flags: 0 or %SHMZONE_OPEN_RDONLY
+ * @name: pointer to the name
+ * @name_len: bytes in the name
+ * @__reserved: must be 0
+ *
+ * Returns a zone descriptor. The caller needs read permission by the name's
+ * owner, group and mode, and write permission unless %SHMZONE_OPEN_RDONLY is
+ * given: EACCES.
+ */
+struct shmzone_open {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 name;
+	__u32 name_len;
+	__u32 __reserved;
+};
+
+#define SHMZONE_OPEN_SIZE_VER0	24
+#define SHMZONE_OPEN		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_OPEN)
+
+/**
+ * struct shmzone_unlink - ioctl(SHMZONE_UNLINK): take a zone's name away
+ * @size: sizeof(struct shmzone_unlink)
+ * @flags: must be 0
+ * @name: pointer to the name
+ * @name_len: bytes in the name
+ * @__reserved: must be 0
+ *
+ * The zone lives on for those who have it; the name is free again at once.
+ * Only the owner of the name and CAP_SYS_ADMIN may do this: EPERM.
+ */
+struct shmzone_unlink {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 name;
+	__u32 name_len;
+	__u32 __reserved;
+};
+
+#define SHMZONE_UNLINK_SIZE_VER0 24
+#define SHMZONE_UNLINK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_UNLINK)
+
+/**
+ * struct shmzone_alloc - ioctl(SHMZONE_ALLOC): allocate objects of one size
+ * @size: sizeof(struct shmzone_alloc)
+ * @flags: must be 0
+ * @bytes: bytes in each object, at least 1
+ * @offsets: pointer to an array of @count __u64, filled with the offsets
+ * @count: objects wanted, 1 to %SHMZONE_BATCH_MAX
+ * @align: alignment in bytes: a power of two up to the page size, or 0 for
+ *         8 (16 where @bytes is a multiple of 16)
+ * @group: 0 to %SHMZONE_GROUPS - 1; slots of different groups never share a
+ *         page
+ * @__reserved: must be 0
+ * @out_count: objects allocated: the first @out_count entries of @offsets
+ * @__out_reserved: zero
+ *
+ * Returns 0 if at least one object was allocated, else ENOMEM. What could not
+ * be written to @offsets is not allocated; it is EFAULT if that is all.
+ * Objects are not zeroed. Needs a descriptor open for writing: EACCES.
+ */
+struct shmzone_alloc {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 bytes;
+	__aligned_u64 offsets;
+	__u32 count;
+	__u32 align;
+	__u32 group;
+	__u32 __reserved;
+	__u32 out_count;
+	__u32 __out_reserved;
+};
+
+#define SHMZONE_ALLOC_SIZE_VER0	48
+#define SHMZONE_ALLOC		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_ALLOC)
+
+/**
+ * struct shmzone_free - ioctl(SHMZONE_FREE): free objects
+ * @size: sizeof(struct shmzone_free)
+ * @flags: must be 0
+ * @offsets: pointer to an array of @count __u64, the offsets as allocated
+ * @count: objects to free, 1 to %SHMZONE_BATCH_MAX
+ * @__reserved: must be 0
+ * @bytes: 0, or the @bytes of the ALLOC of all of them: an object whose slot
+ *         or span is not of the size that would be chosen for @bytes at any
+ *         alignment is not freed
+ * @out_count: objects freed: the first @out_count of @offsets
+ * @out_error: why the next one was not: an errno value, or 0 if all were freed
+ *
+ * Stops at the first object that cannot be freed: EINVAL if it is not the
+ * start of a live allocation of this zone. Returns 0 if at least one object
+ * was freed, else that error. Needs a descriptor open for writing: EACCES.
+ */
+struct shmzone_free {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offsets;
+	__u32 count;
+	__u32 __reserved;
+	__aligned_u64 bytes;
+	__u32 out_count;
+	__u32 out_error;
+};
+
+#define SHMZONE_FREE_SIZE_VER0	40
+#define SHMZONE_FREE		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_FREE)
+
+/**
+ * struct shmzone_query - ioctl(SHMZONE_QUERY): what is allocated at an offset
+ * @size: sizeof(struct shmzone_query)
+ * @flags: must be 0
+ * @offset: the offset, as allocated
+ * @out_bytes: usable bytes, at least those asked for
+ * @out_class: size class, %SHMZONE_CLASS_SPAN for a span
+ * @out_group: group given at allocation
+ *
+ * EINVAL if @offset is not the start of a live allocation.
+ */
+struct shmzone_query {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 out_bytes;
+	__u32 out_class;
+	__u32 out_group;
+};
+
+#define SHMZONE_QUERY_SIZE_VER0	32
+#define SHMZONE_QUERY		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_QUERY)
+
+/**
+ * struct shmzone_stat - ioctl(SHMZONE_STAT): the figures of a zone
+ * @size: sizeof(struct shmzone_stat)
+ * @flags: must be 0
+ * @out_id: number of the zone, never reused while the module is loaded
+ * @out_zone_bytes: address space of the zone
+ * @out_limit_bytes: what allocations may take in whole pages
+ * @out_taken_bytes: what they take now: all pages of slabs and spans
+ * @out_live_bytes: usable bytes of live objects
+ * @out_live_objects: live objects
+ * @out_slabs: slabs
+ * @out_spans: spans
+ * @out_resident_bytes: zone memory in RAM
+ * @out_swapped_bytes: zone memory in swap
+ * @out_kernel_bytes: kernel memory of the allocator and the page map
+ * @out_requests: objects asked for by ALLOC since the zone was made
+ * @out_failures: those of them not given
+ * @out_frees: objects freed
+ * @out_bad_outside: frees refused: offset 0, or beyond the zone
+ * @out_bad_misaligned: frees refused: not a multiple of 8, the smallest slot
+ * @out_bad_interior: frees refused: inside an object or a slab's slot, but not
+ *                    at its start
+ * @out_bad_not_live: frees refused: not allocated, or freed already
+ * @out_bad_bytes: frees refused: live, but not of the size stated
+ * @out_refused_calls: calls on descriptors of the zone refused for a bad
+ *                     structure, flag, value or pointer, or for a missing
+ *                     right, before any object was looked at
+ *
+ * The figures are taken one after the other, not at one instant.
+ */
+struct shmzone_stat {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 out_id;
+	__aligned_u64 out_zone_bytes;
+	__aligned_u64 out_limit_bytes;
+	__aligned_u64 out_taken_bytes;
+	__aligned_u64 out_live_bytes;
+	__aligned_u64 out_live_objects;
+	__aligned_u64 out_slabs;
+	__aligned_u64 out_spans;
+	__aligned_u64 out_resident_bytes;
+	__aligned_u64 out_swapped_bytes;
+	__aligned_u64 out_kernel_bytes;
+	__aligned_u64 out_requests;
+	__aligned_u64 out_failures;
+	__aligned_u64 out_frees;
+	__aligned_u64 out_bad_outside;
+	__aligned_u64 out_bad_misaligned;
+	__aligned_u64 out_bad_interior;
+	__aligned_u64 out_bad_not_live;
+	__aligned_u64 out_bad_bytes;
+	__aligned_u64 out_refused_calls;
+};
+
+#define SHMZONE_STAT_SIZE_VER0	168
+#define SHMZONE_STAT		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_STAT)
+
+/**
+ * struct shmzone_class_figures - the figures of one size class
+ * @slabs: slabs (class 0: spans)
+ * @total: slots, taken and free (class 0: pages)
+ * @used: slots taken (class 0: pages taken)
+ * @requests: objects asked for since the zone was made
+ * @failures: those of them not given
+ * @frees: objects freed
+ */
+struct shmzone_class_figures {
+	__aligned_u64 slabs;
+	__aligned_u64 total;
+	__aligned_u64 used;
+	__aligned_u64 requests;
+	__aligned_u64 failures;
+	__aligned_u64 frees;
+};
+
+/* For @group of CLASS_STAT: the sum over all groups. */
+#define SHMZONE_GROUP_ALL	0xffffffffU
+
+/**
+ * struct shmzone_class_stat - ioctl(SHMZONE_CLASS_STAT): figures by class
+ * @size: sizeof(struct shmzone_class_stat)
+ * @flags: must be 0
+ * @figures: pointer to an array of struct shmzone_class_figures
+ * @first_class: class of the first entry
+ * @count: entries that fit, at least 1
+ * @group: the group, or %SHMZONE_GROUP_ALL
+ * @figures_size: sizeof(struct shmzone_class_figures) as the caller knows it,
+ *                at least 48; bytes the kernel does not know are zeroed
+ * @out_count: entries filled: @count, or fewer where the class table ends
+ * @__out_reserved: zero
+ */
+struct shmzone_class_stat {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 figures;
+	__u32 first_class;
+	__u32 count;
+	__u32 group;
+	__u32 figures_size;
+	__u32 out_count;
+	__u32 __out_reserved;
+};
+
+#define SHMZONE_CLASS_STAT_SIZE_VER0 40
+#define SHMZONE_CLASS_STAT	_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CLASS_STAT)
+
+#endif /* _LINUX_SHMZONE_H */
