@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table of commands and their dispatch.
+ *
+ * Everything that is the same for all commands is done here, once: which
+ * descriptor takes which command, the size rules of extensible structures,
+ * the copy from user memory (the only one of the structure), unknown flags,
+ * the right to write, and the counting of refused calls. The commands get a
+ * kernel copy that is zero wherever the user gave nothing.
+ */
+#include <linux/build_bug.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/uaccess.h>
+
+#include "ioctl.h"
+#include "shmzone.h"
+
+/* The kernel's copy of a command's structure, on the stack. */
+union ucmd_buffer {
+	struct shmzone_info info;
+	struct shmzone_create create;
+	struct shmzone_open open;
+	struct shmzone_unlink unlink;
+	struct shmzone_alloc alloc;
+	struct shmzone_free free;
+	struct shmzone_query query;
+	struct shmzone_stat stat;
+	struct shmzone_class_stat class_stat;
+};
+
+/* What every structure begins with. */
+struct ucmd_header {
+	u32 size;
+	u32 flags;
+};
+
+/**
+ * struct ioctl_op - one command
+ * @execute: carries it out
+ * @cmd: the ioctl number
+ * @size: bytes of the structure
+ * @min_size: bytes of its first version
+ * @flags: flags it knows
+ * @where: descriptors that take it
+ */
+struct ioctl_op {
+	long (*execute)(struct ucmd *ucmd);
+	unsigned int cmd;
+	u32 size;
+	u32 min_size;
+	u32 flags;
+	u32 where;
+};
+
+#define ON_CONTROL	BIT(0)
+#define ON_ZONE		BIT(1)
+#define ON_WRITABLE	BIT(2)	/* a zone descriptor that is open for writing */
+
+/*
+ * @_last is the last field of the structure's first version. The literal sizes
+ * are the ABI: a structure with a hole or a changed field does not build.
+ */
+#define IOCTL_OP(_name, _NAME, _last, _flags, _where)                        \
+	[SHMZONE_CMD_##_NAME] = {                                            \
+		.execute = _name##_ioctl,                                    \
+		.cmd = SHMZONE_##_NAME,                                      \
+		.size = sizeof(struct shmzone_##_name) +                     \
+			BUILD_BUG_ON_ZERO(                                   \
+				offsetofend(struct shmzone_##_name, _last) != \
+				SHMZONE_##_NAME##_SIZE_VER0) +               \
+			BUILD_BUG_ON_ZERO(sizeof(struct shmzone_##_name) % 8), \
+		.min_size = SHMZONE_##_NAME##_SIZE_VER0,                     \
+		.flags = _flags,                                             \
+		.where = _where,                                             \
+	}
+
+static const struct ioctl_op ioctl_ops[] = {
+	IOCTL_OP(info, INFO, out_refused_calls, 0, ON_CONTROL | ON_ZONE),
+	IOCTL_OP(create, CREATE, mode, SHMZONE_CREATE_EXCL, ON_CONTROL),
+	IOCTL_OP(open, OPEN, __reserved, SHMZONE_OPEN_RDONLY, ON_CONTROL),
+	IOCTL_OP(unlink, UNLINK, __reserved, 0, ON_CONTROL),
+	IOCTL_OP(alloc, ALLOC, __out_reserved, 0, ON_WRITABLE),
+	IOCTL_OP(free, FREE, out_error, 0, ON_WRITABLE),
+	IOCTL_OP(query, QUERY, out_group, 0, ON_ZONE),
+	IOCTL_OP(stat, STAT, out_refused_calls, 0, ON_ZONE),
+	IOCTL_OP(class_stat, CLASS_STAT, __out_reserved, 0, ON_ZONE),
+};
+
+static atomic64_t control_refused;
+
+u64 control_refused_calls(void)
+{
+	return atomic64_read(&control_refused);
+}
+
+/**
+ * ucmd_respond() - write the structure back, as far as the user knows it
+ * @ucmd: the command
+ *
+ * Return: 0 or -EFAULT.
+ */
+int ucmd_respond(const struct ucmd *ucmd)
+{
+	if (copy_to_user(ucmd->ubuf, ucmd->cmd,
+			 min(ucmd->user_size, ucmd->kernel_size)))
+		return -EFAULT;
+	return 0;
+}
+
+static const struct ioctl_op *find_op(unsigned int cmd, u32 where)
+{
+	unsigned int nr = _IOC_NR(cmd);
+	const struct ioctl_op *op;
+
+	if (nr >= ARRAY_SIZE(ioctl_ops))
+		return NULL;
+	op = &ioctl_ops[array_index_nospec(nr, ARRAY_SIZE(ioctl_ops))];
+	if (!op->execute || op->cmd != cmd)
+		return NULL;
+	/* A command that needs the right to write exists on any zone. */
+	if (!(op->where & where) && !(where & ON_ZONE && op->where & ON_WRITABLE))
+		return NULL;
+	return op;
+}
+
+/* Get the structure into the kernel, with all rules for its size. */
+static int copy_in(struct ucmd *ucmd, const struct ioctl_op *op)
+{
+	u32 size;
+
+	if (get_user(size, (u32 __user *)ucmd->ubuf))
+		return -EFAULT;
+	if (size < op->min_size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ucmd->user_size = size;
+	ucmd->kernel_size = op->size;
+	return copy_struct_from_user(ucmd->cmd, op->size, ucmd->ubuf, size);
+}
+
+static long dispatch(struct ucmd *ucmd, unsigned int cmd, u32 where)
+{
+	const struct ioctl_op *op = find_op(cmd, where);
+	const struct ucmd_header *header = ucmd->cmd;
+	int ret;
+
+	if (!op)
+		return -ENOIOCTLCMD;
+	ret = copy_in(ucmd, op);
+	if (ret)
+		return ret;
+	if (header->flags & ~op->flags)
+		return -EOPNOTSUPP;
+	if (!(op->where & where))
+		return -EACCES;
+	return op->execute(ucmd);
+}
+
+static bool is_refusal(const struct ucmd *ucmd, long ret)
+{
+	if (ret >= 0)
+		return false;
+	return !ucmd->examined || ret == -EACCES || ret == -EPERM;
+}
+
+long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	union ucmd_buffer buffer;
+	struct ucmd ucmd = { .ubuf = (void __user *)arg, .cmd = &buffer };
+	long ret = dispatch(&ucmd, cmd, ON_CONTROL);
+
+	if (is_refusal(&ucmd, ret))
+		atomic64_inc(&control_refused);
+	return ret;
+}
+
+long zone_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct zone_file *zf = file->private_data;
+	union ucmd_buffer buffer;
+	struct ucmd ucmd = {
+		.ubuf = (void __user *)arg,
+		.cmd = &buffer,
+		.zone = zf->zone,
+	};
+	u32 where = ON_ZONE;
+	long ret;
+
+	if (file->f_mode & FMODE_WRITE)
+		where |= ON_WRITABLE;
+	ret = dispatch(&ucmd, cmd, where);
+	if (is_refusal(&ucmd, ret))
+		atomic64_inc(&zf->zone->refused_calls);
+	return ret;
+}

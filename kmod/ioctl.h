@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Between the dispatcher (ioctl.c) and the commands (control.c, objects.c).
+ */
+#ifndef SHMZONE_IOCTL_H
+#define SHMZONE_IOCTL_H
+
+#include <linux/types.h>
+
+struct shmzone;
+
+/**
+ * struct ucmd - one command on its way
+ * @ubuf: where the user's structure is
+ * @user_size: bytes of it that the user knows
+ * @kernel_size: bytes of it that the kernel knows
+ * @cmd: the kernel's copy of it, zero beyond what the user gave
+ * @zone: the zone of the descriptor, or NULL on a control descriptor
+ * @examined: set by a command that has found its arguments well-formed and
+ *            goes on to look at objects or names. An error after that is an
+ *            answer; one before is a refusal, and is counted as one.
+ */
+struct ucmd {
+	void __user *ubuf;
+	u32 user_size;
+	u32 kernel_size;
+	void *cmd;
+	struct shmzone *zone;
+	bool examined;
+};
+
+int ucmd_respond(const struct ucmd *ucmd);
+u64 control_refused_calls(void);
+
+/* control.c */
+long info_ioctl(struct ucmd *ucmd);
+long create_ioctl(struct ucmd *ucmd);
+long open_ioctl(struct ucmd *ucmd);
+long unlink_ioctl(struct ucmd *ucmd);
+
+/* objects.c */
+long alloc_ioctl(struct ucmd *ucmd);
+long free_ioctl(struct ucmd *ucmd);
+long query_ioctl(struct ucmd *ucmd);
+long stat_ioctl(struct ucmd *ucmd);
+long class_stat_ioctl(struct ucmd *ucmd);
+
+#endif /* SHMZONE_IOCTL_H */

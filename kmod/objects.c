@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The commands of zone descriptors: ALLOC, FREE, QUERY, STAT, CLASS_STAT.
+ *
+ * A batch goes through a kernel copy of its whole array of offsets, worked on
+ * in pieces that bound how long the heap's lock is held. User memory is touched
+ * before and after, never in between: the array may lie in this very zone, and
+ * what a process is told must be what it got. If the answer cannot be written,
+ * what was allocated for it is freed again.
+ */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "core/heap.h"
+#include "ioctl.h"
+#include "shmzone.h"
+
+/**
+ * struct batch - the kernel's copy of an array of offsets
+ * @offsets: the copy: @few, or allocated
+ * @few: room for those that need not be allocated
+ */
+struct batch {
+	u64 *offsets;
+	u64 few[32];
+};
+
+static int batch_init(struct batch *batch, u32 count)
+{
+	batch->offsets = batch->few;
+	if (count <= ARRAY_SIZE(batch->few))
+		return 0;
+	batch->offsets = kvmalloc_array(count, sizeof(u64),
+					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return batch->offsets ? 0 : -ENOMEM;
+}
+
+static void batch_destroy(struct batch *batch)
+{
+	if (batch->offsets != batch->few)
+		kvfree(batch->offsets);
+}
+
+static u32 piece(u32 count, u32 done)
+{
+	return min_t(u32, count - done, HEAP_BATCH_MAX);
+}
+
+/* Undo an allocation nobody was told of. */
+static void take_back(struct heap *heap, const u64 *offsets, u32 count)
+{
+	u32 done = 0;
+
+	while (done < count) {
+		u32 n = piece(count, done);
+		u32 freed;
+
+		/*
+		 * Cannot fail unless another process frees what it never got;
+		 * what it has freed is skipped.
+		 */
+		if (heap_free(heap, offsets + done, n, 0, &freed))
+			freed++;
+		done += freed;
+	}
+}
+
+/* Allocate up to @count; returns how many, or an errno if none. */
+static int alloc_batch(struct heap *heap, const struct heap_request *req,
+		       u64 *offsets, u32 count)
+{
+	u32 done = 0;
+	int ret = 0;
+
+	while (done < count) {
+		u32 n = piece(count, done);
+
+		ret = heap_alloc(heap, req, offsets + done, n);
+		if (ret < 0)
+			break;
+		done += ret;
+		/* The process will never see them. */
+		if (fatal_signal_pending(current)) {
+			take_back(heap, offsets, done);
+			return -EINTR;
+		}
+		if (ret < n)
+			break;
+		cond_resched();
+	}
+	return done ?: ret;
+}
+
+static int check_alloc(const struct shmzone_alloc *alloc)
+{
+	if (alloc->__reserved)
+		return -EOPNOTSUPP;
+	if (!alloc->bytes)
+		return -EINVAL;
+	if (!alloc->count || alloc->count > SHMZONE_BATCH_MAX)
+		return -EINVAL;
+	if (alloc->align && (!is_power_of_2(alloc->align) ||
+			     alloc->align > PAGE_SIZE))
+		return -EINVAL;
+	if (alloc->group >= SHMZONE_GROUPS)
+		return -EINVAL;
+	return 0;
+}
+
+long alloc_ioctl(struct ucmd *ucmd)
+{
+	struct shmzone_alloc *alloc = ucmd->cmd;
+	struct heap *heap = ucmd->zone->heap;
+	void __user *to = u64_to_user_ptr(alloc->offsets);
+	struct heap_request req = {
+		.bytes = alloc->bytes,
+		.align = alloc->align,
+		.group = alloc->group,
+	};
+	struct batch batch;
+	int ret;
+
+	ret = check_alloc(alloc);
+	if (ret)
+		return ret;
+	/* Find out now, rather than after the work, what cannot be written. */
+	alloc->out_count = 0;
+	alloc->__out_reserved = 0;
+	ret = ucmd_respond(ucmd);
+	if (ret)
+		return ret;
+	ret = batch_init(&batch, alloc->count);
+	if (ret)
+		return ret;
+
+	ucmd->examined = true;
+	ret = alloc_batch(heap, &req, batch.offsets, alloc->count);
+	if (ret < 0)
+		goto out;
+	alloc->out_count = ret;
+	ret = 0;
+	if (copy_to_user(to, batch.offsets, alloc->out_count * sizeof(u64)))
+		ret = -EFAULT;
+	else
+		ret = ucmd_respond(ucmd);
+	if (ret)
+		take_back(heap, batch.offsets, alloc->out_count);
+out:
+	batch_destroy(&batch);
+	return ret;
+}
+
+static int check_free(const struct shmzone_free *free)
+{
+	if (free->__reserved)
+		return -EOPNOTSUPP;
+	if (!free->count || free->count > SHMZONE_BATCH_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+/* Free until one is refused; returns that error. */
+static int free_batch(struct heap *heap, const u64 *offsets,
+		      struct shmzone_free *free)
+{
+	int ret = 0;
+
+	while (!ret && free->out_count < free->count) {
+		u32 n = piece(free->count, free->out_count);
+		u32 freed;
+
+		ret = heap_free(heap, offsets + free->out_count, n, free->bytes,
+				&freed);
+		free->out_count += freed;
+		if (!ret && fatal_signal_pending(current))
+			return free->out_count < free->count ? -EINTR : 0;
+		cond_resched();
+	}
+	return ret;
+}
+
+long free_ioctl(struct ucmd *ucmd)
+{
+	struct shmzone_free *free = ucmd->cmd;
+	const void __user *from = u64_to_user_ptr(free->offsets);
+	struct batch batch;
+	int ret;
+
+	ret = check_free(free);
+	if (ret)
+		return ret;
+	free->out_count = 0;
+	free->out_error = 0;
+	/* Frees cannot be undone: the answer must be writable beforehand. */
+	ret = ucmd_respond(ucmd);
+	if (ret)
+		return ret;
+	ret = batch_init(&batch, free->count);
+	if (ret)
+		return ret;
+	if (copy_from_user(batch.offsets, from, free->count * sizeof(u64))) {
+		ret = -EFAULT;
+		goto out;
+	}
+
+	ucmd->examined = true;
+	ret = free_batch(ucmd->zone->heap, batch.offsets, free);
+	free->out_error = -ret;
+	if (free->out_count)
+		ret = 0;
+	if (ucmd_respond(ucmd))
+		ret = -EFAULT;
+out:
+	batch_destroy(&batch);
+	return ret;
+}
+
+long query_ioctl(struct ucmd *ucmd)
+{
+	struct shmzone_query *query = ucmd->cmd;
+	struct heap_object object;
+	int ret;
+
+	ucmd->examined = true;
+	ret = heap_find(ucmd->zone->heap, query->offset, &object);
+	if (ret)
+		return ret;
+	query->out_bytes = object.bytes;
+	query->out_class = object.class;
+	query->out_group = object.group;
+	return ucmd_respond(ucmd);
+}
+
+long stat_ioctl(struct ucmd *ucmd)
+{
+	struct shmzone_stat *stat = ucmd->cmd;
+	struct shmzone *zone = ucmd->zone;
+	struct inode *inode = file_inode(zone->data);
+	struct heap_stat heap;
+
+	heap_get_stat(zone->heap, &heap);
+	*stat = (struct shmzone_stat) {
+		.size = stat->size,
+		.out_id = zone->id,
+		.out_zone_bytes = zone->bytes,
+		.out_limit_bytes = heap.limit_pages << PAGE_SHIFT,
+		.out_taken_bytes = heap.taken_pages << PAGE_SHIFT,
+		.out_live_bytes = heap.live_bytes,
+		.out_live_objects = heap.live_objects,
+		.out_slabs = heap.slabs,
+		.out_spans = heap.spans,
+		/* shmem corrects its own count of pages only now and then. */
+		.out_resident_bytes = (u64)READ_ONCE(inode->i_mapping->nrpages)
+				      << PAGE_SHIFT,
+		.out_swapped_bytes = (u64)READ_ONCE(SHMEM_I(inode)->swapped)
+				     << PAGE_SHIFT,
+		.out_kernel_bytes = heap.kernel_bytes +
+				    pagemap_kernel_bytes(&zone->map),
+		.out_requests = heap.requests,
+		.out_failures = heap.failures,
+		.out_frees = heap.frees,
+		.out_bad_outside = heap.refused[HEAP_BAD_OUTSIDE],
+		.out_bad_misaligned = heap.refused[HEAP_BAD_MISALIGNED],
+		.out_bad_interior = heap.refused[HEAP_BAD_INTERIOR],
+		.out_bad_not_live = heap.refused[HEAP_BAD_NOT_LIVE],
+		.out_bad_bytes = heap.refused[HEAP_BAD_BYTES],
+		.out_refused_calls = atomic64_read(&zone->refused_calls),
+	};
+	return ucmd_respond(ucmd);
+}
+
+static int check_class_stat(const struct shmzone_class_stat *cs)
+{
+	if (!cs->count || cs->first_class >= CLASS_COUNT)
+		return -EINVAL;
+	if (cs->group >= SHMZONE_GROUPS && cs->group != SHMZONE_GROUP_ALL)
+		return -EINVAL;
+	if (cs->figures_size < offsetofend(struct shmzone_class_figures, frees))
+		return -EINVAL;
+	if (cs->figures_size > PAGE_SIZE)
+		return -E2BIG;
+	return 0;
+}
+
+long class_stat_ioctl(struct ucmd *ucmd)
+{
+	struct shmzone_class_stat *cs = ucmd->cmd;
+	void __user *to = u64_to_user_ptr(cs->figures);
+	u32 group, i;
+	int ret;
+
+	ret = check_class_stat(cs);
+	if (ret)
+		return ret;
+	group = min_t(u32, cs->group, CLASS_GROUPS);
+	cs->out_count = min_t(u32, cs->count, CLASS_COUNT - cs->first_class);
+	cs->__out_reserved = 0;
+	for (i = 0; i < cs->out_count; i++) {
+		struct heap_class_stat heap;
+		struct shmzone_class_figures row;
+
+		heap_get_class_stat(ucmd->zone->heap, cs->first_class + i,
+				    group, &heap);
+		row = (struct shmzone_class_figures) {
+			.slabs = heap.slabs,
+			.total = heap.total,
+			.used = heap.used,
+			.requests = heap.requests,
+			.failures = heap.failures,
+			.frees = heap.frees,
+		};
+		if (copy_struct_to_user(to, cs->figures_size, &row, sizeof(row),
+					NULL))
+			return -EFAULT;
+		to += cs->figures_size;
+	}
+	return ucmd_respond(ucmd);
+}

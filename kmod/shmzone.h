@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * shmzone inside: the objects of the module, who holds whom, and the locks.
+ *
+ * References
+ *
+ *	user's descriptor --> zone file --> zone
+ *	                          |           ^
+ *	                          v           |
+ *	user's VMA ---------> mapping file ---+
+ *
+ * A *zone file* is what a zone descriptor is (an anonymous inode). Its two
+ * *mapping files*, for data and page map, are second openings of shmem inodes
+ * that the zone owns; they carry operations of this module and stand in every
+ * VMA as vm_file. Each of these files holds one reference to the zone; the
+ * last one to go frees it, names or not. Every zone holds one reference to the
+ * module, so that it stays while a zone exists; a file of this module holds
+ * another one, which the kernel drops after ->release() has returned: no code
+ * of the module ever runs without one.
+ *
+ * Locks, in this order
+ *
+ *	names_lock (mutex)          the table of names
+ *	mmap_lock                   the kernel's; taken before ->fault()
+ *	pagemap->lock (rwsem)       which parts of a page map exist
+ *	i_mmap_rwsem                the kernel's; taken to unmap
+ *	heap lock (spinlock)        all of a zone's allocator
+ *
+ * None of them is held while user memory is read or written, since that
+ * memory may lie in this very zone.
+ */
+#ifndef SHMZONE_H
+#define SHMZONE_H
+
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/rwsem.h>
+#include <linux/types.h>
+#include <linux/uidgid.h>
+#include <linux/xarray.h>
+
+#include <linux/shmzone.h>
+
+struct heap;
+struct ipc_namespace;
+struct vm_area_struct;
+
+/* 16 TiB of 4 KiB pages: what the page bitmap can index. */
+#define ZONE_PAGES_MAX	(1ULL << 32)
+#define ZONE_BYTES_MAX	((u64)ZONE_PAGES_MAX << PAGE_SHIFT)
+
+/**
+ * struct pagemap - the page map of a zone, in parts of a page each
+ * @file: shmem file without content: its inode is the address space of all
+ *        VMAs of this page map, so that they can be unmapped
+ * @parts: part number to struct page; parts appear when something is first
+ *         allocated in their range, and stay
+ * @lock: read to look for a part and map it or its absence; written to add one
+ * @nr_parts: number of parts
+ */
+struct pagemap {
+	struct file *file;
+	struct xarray parts;
+	struct rw_semaphore lock;
+	atomic_long_t nr_parts;
+};
+
+/**
+ * struct zone_name - the name of a zone, if it has one
+ * @node: link in the table of names; unhashed before and after
+ * @ns: IPC namespace; one reference, held until the zone is freed
+ * @uid: owner
+ * @gid: owning group
+ * @mode: rw permission bits for owner, group and other
+ * @len: bytes in @text; 0: no name
+ * @text: the name, with a NUL behind it
+ *
+ * @node is protected by names_lock; all else never changes once the name is
+ * in the table.
+ */
+struct zone_name {
+	struct hlist_node node;
+	struct ipc_namespace *ns;
+	kuid_t uid;
+	kgid_t gid;
+	u16 mode;
+	u16 len;
+	char text[SHMZONE_NAME_MAX + 1];
+};
+
+/**
+ * struct shmzone - a zone
+ * @ref: the files of the zone hold it
+ * @id: number of the zone; never used again
+ * @bytes: size
+ * @heap: the allocator; locks itself
+ * @data: the shmem file with the zone's memory. It never stands in a VMA.
+ * @map: page map
+ * @name: name, if any
+ * @refused_calls: calls that failed on their arguments
+ */
+struct shmzone {
+	struct kref ref;
+	u64 id;
+	u64 bytes;
+	struct heap *heap;
+	struct file *data;
+	struct pagemap map;
+	struct zone_name name;
+	atomic64_t refused_calls;
+};
+
+/**
+ * struct zone_file - what a zone descriptor refers to
+ * @zone: the zone; one reference
+ * @data: mapping file of the data, opened as the descriptor is
+ * @map: mapping file of the page map, read-only
+ */
+struct zone_file {
+	struct shmzone *zone;
+	struct file *data;
+	struct file *map;
+};
+
+/* zone.c */
+struct shmzone *zone_create(u64 bytes, u64 limit);
+struct shmzone *zone_get(struct shmzone *zone);
+bool zone_tryget(struct shmzone *zone);
+void zone_put(struct shmzone *zone);
+u64 zone_count(void);
+
+/* names.c */
+int name_init(struct zone_name *name, const void __user *text, u32 len);
+void name_own(struct zone_name *name, umode_t mode);
+int name_add(struct shmzone *zone);
+void name_drop(struct shmzone *zone);
+struct shmzone *name_open(const struct zone_name *key, bool write);
+int name_unlink(const struct zone_name *key);
+
+/* file.c */
+struct file *zone_file_open(struct shmzone *zone, bool write);
+bool is_zone_file(const struct file *file);
+
+/* mapping.c */
+struct file *mapping_open_data(struct shmzone *zone, bool write);
+struct file *mapping_open_map(struct shmzone *zone);
+int zone_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long zone_get_unmapped_area(struct file *file, unsigned long addr,
+				     unsigned long len, unsigned long pgoff,
+				     unsigned long flags);
+
+/* pagemap.c */
+int pagemap_init(struct pagemap *map, const char *name);
+void pagemap_destroy(struct pagemap *map);
+int pagemap_prepare(struct pagemap *map, u64 first, u64 n);
+void pagemap_mark(struct pagemap *map, u64 first, u64 n, u32 entry);
+u64 pagemap_kernel_bytes(const struct pagemap *map);
+int pagemap_mmap(struct shmzone *zone, struct vm_area_struct *vma);
+
+/* ioctl.c */
+long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long zone_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+#endif /* SHMZONE_H */

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of a zone.
+ *
+ * A zone is a shmem file for the memory, a heap for who has which part of it,
+ * and a page map that shows the heap's decisions to user space. None of them
+ * costs more than a few kilobytes until it is used, whatever the zone's size.
+ *
+ * The shmem file is the zone's alone: users reach its pages only through
+ * mapping files (mapping.c), which are other openings of the same inode. It is
+ * sealed against any change of its size, and closed to everybody should some
+ * privileged path (/proc/PID/map_files) lead to the inode itself.
+ */
+#include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/kref.h>
+#include <linux/memcontrol.h>
+#include <linux/module.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <kunit/visibility.h>
+
+#include "core/heap.h"
+#include "core/pages.h"
+#include "shmzone.h"
+
+static_assert(ZONE_PAGES_MAX == PAGES_MAX);
+static_assert(SHMZONE_CLASSES == CLASS_COUNT);
+static_assert(SHMZONE_GROUPS == CLASS_GROUPS);
+static_assert(SHMZONE_CLASS_SPAN == CLASS_SPAN);
+
+static atomic_long_t nr_zones;
+static atomic64_t last_id;
+
+/* heap_ops: the heap's pages are this zone's pages. */
+
+static int zone_prepare(void *owner, u64 first, u64 n)
+{
+	struct shmzone *zone = owner;
+
+	/* Of a run longer than any slab, a span, only the head is marked. */
+	return pagemap_prepare(&zone->map, first,
+			       n > CLASS_SLAB_PAGES_MAX ? 1 : n);
+}
+
+static void zone_mark(void *owner, u64 first, u64 n, u32 entry)
+{
+	struct shmzone *zone = owner;
+
+	pagemap_mark(&zone->map, first, n, entry);
+}
+
+static const struct heap_ops zone_heap_ops = {
+	.prepare = zone_prepare,
+	.mark = zone_mark,
+};
+
+static struct file *backing_create(const char *name, u64 bytes)
+{
+	struct file *file = shmem_file_setup(name, bytes, VM_NORESERVE);
+
+	if (IS_ERR(file))
+		return file;
+	SHMEM_I(file_inode(file))->seals |= F_SEAL_SHRINK | F_SEAL_GROW;
+	file_inode(file)->i_mode = S_IFREG | 0600;
+	return file;
+}
+
+/**
+ * zone_create() - make a zone without a name
+ * @bytes: size: a multiple of the page size, 2 pages to ZONE_BYTES_MAX
+ * @limit: bytes that may be allocated, a multiple of the page size up to @bytes
+ *
+ * Return: the zone, with one reference that is the caller's, or an ERR_PTR().
+ */
+struct shmzone *zone_create(u64 bytes, u64 limit)
+{
+	struct shmzone *zone;
+	char name[40];
+	int ret;
+
+	zone = kzalloc(sizeof(*zone), GFP_KERNEL_ACCOUNT);
+	if (!zone)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&zone->ref);
+	zone->id = atomic64_inc_return(&last_id);
+	zone->bytes = bytes;
+	INIT_HLIST_NODE(&zone->name.node);
+
+	zone->heap = heap_create(bytes >> PAGE_SHIFT, limit >> PAGE_SHIFT,
+				 &zone_heap_ops, zone);
+	if (!zone->heap) {
+		ret = -ENOMEM;
+		goto err_free;
+	}
+	snprintf(name, sizeof(name), "shmzone-%llu", zone->id);
+	zone->data = backing_create(name, bytes);
+	if (IS_ERR(zone->data)) {
+		ret = PTR_ERR(zone->data);
+		goto err_heap;
+	}
+	snprintf(name, sizeof(name), "shmzone-%llu-pagemap", zone->id);
+	ret = pagemap_init(&zone->map, name);
+	if (ret)
+		goto err_data;
+
+	__module_get(THIS_MODULE);
+	atomic_long_inc(&nr_zones);
+	return zone;
+
+err_data:
+	fput(zone->data);
+err_heap:
+	heap_destroy(zone->heap);
+err_free:
+	kfree(zone);
+	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL_IF_KUNIT(zone_create);
+
+/* No file and no mapping of the zone is left, and nobody can find its name. */
+static void zone_free(struct kref *ref)
+{
+	struct shmzone *zone = container_of(ref, struct shmzone, ref);
+
+	name_drop(zone);
+	pagemap_destroy(&zone->map);
+	fput(zone->data);
+	heap_destroy(zone->heap);
+	kfree(zone);
+	atomic_long_dec(&nr_zones);
+	/* The caller came through a file of this module, which holds it too. */
+	module_put(THIS_MODULE);
+}
+
+struct shmzone *zone_get(struct shmzone *zone)
+{
+	kref_get(&zone->ref);
+	return zone;
+}
+
+/**
+ * zone_tryget() - take a reference to a zone found by name
+ * @zone: a zone that may be about to be freed, but is not yet: the caller holds
+ *        names_lock, which freeing takes
+ *
+ * Return: false if it is about to be freed.
+ */
+bool zone_tryget(struct shmzone *zone)
+{
+	return kref_get_unless_zero(&zone->ref);
+}
+
+/**
+ * zone_put() - drop a reference
+ * @zone: the zone
+ *
+ * Context: may sleep; takes names_lock if it was the last one. The caller holds
+ * a reference to the module.
+ */
+void zone_put(struct shmzone *zone)
+{
+	kref_put(&zone->ref, zone_free);
+}
+EXPORT_SYMBOL_IF_KUNIT(zone_put);
+
+u64 zone_count(void)
+{
+	return atomic_long_read(&nr_zones);
+}
+EXPORT_SYMBOL_IF_KUNIT(zone_count);
