@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libshmzone: allocate memory that several processes share.
+ *
+ * A *zone* is a range of memory that every process with access to it maps as a
+ * whole, at an address of its own, together with an allocator that all of them
+ * use. What is allocated and what is free is known to the kernel alone, so no
+ * stray write and no killed process can damage a zone's allocator.
+ *
+ * Pointers and offsets. A pointer into a zone is valid in the process that got
+ * it, its threads, and its children after fork(2). Between processes, and in
+ * data structures inside the zone, speak of an object by its *offset*, the
+ * position in bytes from the zone's start: see shmz_offset(), shmz_pointer().
+ * Offset 0 is never an object; it serves as the NULL of offsets.
+ *
+ * Ownership. Objects belong to the zone: any process may free what another one
+ * allocated. shmz_close() and the end of a process free no object. A zone ends,
+ * with all that is in it, when no process has it open or mapped any more.
+ *
+ * Threads and fork. A handle may be used by any number of threads at once,
+ * without locks; only shmz_close() must be the last use of it. After fork(2)
+ * parent and child both use their copy of the handle, and each closes its own.
+ * After execve(2) a zone is opened anew: descriptors are close-on-exec.
+ *
+ * Errors. Functions that return a pointer return NULL and set errno. Those that
+ * return int or ssize_t return a negative errno value and leave errno alone. On
+ * success errno is never touched. ENOENT or ENODEV from shmz_create() or
+ * shmz_open() with a name that should exist: is the kernel module loaded?
+ *
+ * Sizes. All sizes are in bytes. A size of 0 is taken as 1 wherever an object
+ * is allocated, so that each object has an offset of its own; it never means
+ * "free".
+ */
+#ifndef SHMZONE_H
+#define SHMZONE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/shmzone.h>
+
+#if UINTPTR_MAX < 0xffffffffffffffff
+#error "libshmzone maps whole zones and needs 64-bit pointers"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/*
+ * There is no __attribute__((malloc)) here on purpose. It lets the compiler
+ * drop stores to an object whose pointer never leaves the function; but an
+ * offset that leaves it is enough for another process to read the object.
+ */
+#define SHMZ_MUST_CHECK	__attribute__((warn_unused_result))
+#define SHMZ_SIZE(...)	__attribute__((alloc_size(__VA_ARGS__)))
+#define SHMZ_ALIGN(n)	__attribute__((alloc_align(n)))
+
+/* A zone as this process has it mapped. */
+struct shmz;
+
+/* struct shmz_options: fail with EEXIST instead of opening an existing zone. */
+#define SHMZ_EXCL	(1U << 0)
+
+/*
+ * struct shmz_options - what shmz_create() can be told
+ * @size: sizeof(struct shmz_options). The structure may grow at its end; zero
+ *	  in a member always means the default.
+ * @limit: bytes that allocations may take in whole pages, rounded up to a page;
+ *	   at most the size of the zone. 0: the size of the zone.
+ * @mode: who may open the zone by its name, as for files, of 0666. 0: 0600.
+ * @flags: SHMZ_EXCL or 0
+ */
+struct shmz_options {
+	size_t size;
+	uint64_t limit;
+	unsigned int mode;
+	unsigned int flags;
+};
+
+/*
+ * Zones
+ */
+
+/*
+ * Create a zone of @bytes of address space, rounded up to whole pages and to at
+ * least two, and map it. Address space costs nothing: 1 TiB is as cheap as
+ * 1 MiB, and memory is used only where something is allocated and written.
+ *
+ * With a @name of 1 to SHMZONE_NAME_MAX bytes without '/', other processes of
+ * the IPC namespace find the zone by shmz_open(). If the name exists, that zone
+ * is opened instead, whatever its size and options, unless SHMZ_EXCL is given;
+ * shmz_size() tells which size it has. With @name NULL only children and
+ * those who are sent the descriptor can reach it. @opts may be NULL.
+ *
+ * errno: EEXIST (with SHMZ_EXCL), EACCES, EINVAL, ENAMETOOLONG, ENOMEM,
+ * EOVERFLOW (zone too large), E2BIG and EOPNOTSUPP (@opts from the future), and
+ * those of open(2) on /dev/shmzone.
+ */
+SHMZ_MUST_CHECK struct shmz *shmz_create(const char *name, uint64_t bytes,
+					 const struct shmz_options *opts);
+
+/* shmz_open(): map read-only; allocating and freeing then fails with EACCES. */
+#define SHMZ_RDONLY	(1U << 0)
+
+/*
+ * Open and map the zone called @name. @flags: SHMZ_RDONLY or 0.
+ *
+ * errno: ENOENT (no such name), EACCES, EINVAL, ENAMETOOLONG, ENOMEM,
+ * EOPNOTSUPP (unknown flag), and those of open(2) on /dev/shmzone.
+ */
+SHMZ_MUST_CHECK struct shmz *shmz_open(const char *name, unsigned int flags);
+
+/*
+ * Map the zone behind the descriptor @fd, inherited or received over a socket.
+ * On success, and only then, the handle owns @fd and closes it in shmz_close().
+ * A descriptor opened read-only gives a read-only handle.
+ *
+ * errno: EBADF; ENOTTY or EINVAL (or whatever its driver says) if @fd is
+ * not a zone; ENOMEM.
+ */
+SHMZ_MUST_CHECK struct shmz *shmz_adopt(int fd);
+
+/*
+ * The descriptor of the zone, to be sent on with SCM_RIGHTS or kept across
+ * execve(2) by clearing FD_CLOEXEC. It still belongs to the handle.
+ */
+int shmz_fd(const struct shmz *z);
+
+/*
+ * Unmap the zone, close its descriptor and free the handle; pointers into the
+ * zone become invalid in this process. No object is freed. NULL is allowed.
+ */
+void shmz_close(struct shmz *z);
+
+/*
+ * Take the name away from a zone, which lives on for those who have it.
+ *
+ * Returns 0, -ENOENT (no such name), -EPERM (not the owner), -EINVAL or
+ * -ENAMETOOLONG, or an error of open(2) on /dev/shmzone.
+ */
+int shmz_unlink(const char *name);
+
+/*
+ * Allocation
+ *
+ * Objects are not zeroed unless it says so. They are aligned to 8 bytes, and to
+ * 16 if their size is a multiple of 16, which suits every C type of that size.
+ *
+ * The forms without a group use group 0. Slots of different groups never share
+ * a page, so objects that will die together are best given a group of their
+ * own, 0 to SHMZONE_GROUPS - 1: they then give whole pages back together.
+ *
+ * errno: ENOMEM (the zone, its limit or the kernel's memory is exhausted),
+ * EINVAL (no such group, bad alignment), EACCES (read-only handle).
+ */
+SHMZ_MUST_CHECK SHMZ_SIZE(2)
+void *shmz_alloc(struct shmz *z, size_t bytes);
+
+SHMZ_MUST_CHECK SHMZ_SIZE(2)
+void *shmz_alloc_group(struct shmz *z, size_t bytes, unsigned int group);
+
+/* Zeroed. */
+SHMZ_MUST_CHECK SHMZ_SIZE(2)
+void *shmz_zalloc(struct shmz *z, size_t bytes);
+
+SHMZ_MUST_CHECK SHMZ_SIZE(2)
+void *shmz_zalloc_group(struct shmz *z, size_t bytes, unsigned int group);
+
+/* An array of @n elements, zeroed. ENOMEM also if @n * @bytes overflows. */
+SHMZ_MUST_CHECK SHMZ_SIZE(2, 3)
+void *shmz_calloc(struct shmz *z, size_t n, size_t bytes);
+
+SHMZ_MUST_CHECK SHMZ_SIZE(2, 3)
+void *shmz_calloc_group(struct shmz *z, size_t n, size_t bytes,
+			unsigned int group);
+
+/*
+ * Aligned to @align bytes: a power of two, at most the size of a page. Unlike
+ * with C's aligned_alloc(), @bytes need not be a multiple of @align.
+ */
+SHMZ_MUST_CHECK SHMZ_SIZE(3) SHMZ_ALIGN(2)
+void *shmz_aligned_alloc(struct shmz *z, size_t align, size_t bytes);
+
+SHMZ_MUST_CHECK SHMZ_SIZE(3) SHMZ_ALIGN(2)
+void *shmz_aligned_alloc_group(struct shmz *z, size_t align, size_t bytes,
+			       unsigned int group);
+
+/*
+ * Give @p room for @bytes, in place or by moving it; its contents are kept up
+ * to the lesser of both sizes, and so is its group, but not an alignment from
+ * shmz_aligned_alloc(). With @p NULL: shmz_alloc(). Other processes that hold
+ * the offset of an object that moves are not told.
+ *
+ * On failure, which is possible even when the object is made smaller, @p stays
+ * as it is. errno: as above; EINVAL also if @p is seen not to be an object.
+ */
+SHMZ_MUST_CHECK SHMZ_SIZE(3)
+void *shmz_realloc(struct shmz *z, void *p, size_t bytes);
+
+/*
+ * Free an object, whichever process allocated it. NULL is allowed.
+ *
+ * Every free is checked. A pointer that is not the start of a live object of
+ * this zone gives -EINVAL, changes nothing and is counted by the zone. Returns
+ * 0, -EINVAL or -EACCES (read-only handle).
+ */
+int shmz_free(struct shmz *z, void *p);
+
+/*
+ * Free an object of which the size is known: @bytes is what was last asked for,
+ * at allocation or by shmz_realloc(). A different size (more exactly: one that
+ * would not have led to a slot or span of this size) is -EINVAL, and the object
+ * stays.
+ */
+int shmz_free_sized(struct shmz *z, void *p, size_t bytes);
+
+/*
+ * Bytes that may be used at @p, at least those asked for; 0 if @p is NULL or is
+ * seen not to be an object. Works on read-only handles.
+ */
+size_t shmz_usable_size(const struct shmz *z, const void *p);
+
+/*
+ * Allocate @n objects of @bytes each in one go. Returns how many were
+ * allocated, the first so many entries of @out, which is less than @n only when
+ * memory ran out; or a negative errno if none was. Later entries of @out are
+ * undefined.
+ */
+SHMZ_MUST_CHECK
+ssize_t shmz_alloc_batch(struct shmz *z, size_t bytes, void **out, size_t n);
+
+SHMZ_MUST_CHECK
+ssize_t shmz_alloc_batch_group(struct shmz *z, size_t bytes, void **out,
+			       size_t n, unsigned int group);
+
+/*
+ * Free @n objects of any sizes in one go. Stops at the first that cannot be
+ * freed (NULL is none). Returns how many were freed, the first so many of
+ * @ptrs, or a negative errno if none was: -EINVAL, -EACCES.
+ */
+ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n);
+
+/*
+ * Addresses
+ */
+
+/* The offset of @p, which may point anywhere into the zone; 0 if outside. */
+uint64_t shmz_offset(const struct shmz *z, const void *p);
+
+/* The address of @offset in this process; NULL for 0 and beyond the zone. */
+void *shmz_pointer(const struct shmz *z, uint64_t offset);
+
+/* Where the zone is mapped, and its size: the range [base, base + size). */
+void *shmz_base(const struct shmz *z);
+uint64_t shmz_size(const struct shmz *z);
+
+/*
+ * Figures
+ *
+ * The structures of the kernel's interface, see <linux/shmzone.h>, grow at
+ * their end. The caller says how much of them it knows: in their member size,
+ * or by the size of one element of an array.
+ */
+
+/*
+ * The figures of the zone. Set st->size to sizeof(*st) and st->flags to 0.
+ * Returns 0 or -EINVAL, -E2BIG, -EOPNOTSUPP, -EFAULT.
+ */
+int shmz_stat(const struct shmz *z, struct shmzone_stat *st);
+
+/*
+ * The figures of the size classes 0 to @count - 1 in @group, or in all groups
+ * with SHMZONE_GROUP_ALL. @figures_size is sizeof(figures[0]). Returns how many
+ * classes were filled in, or -EINVAL, -EFAULT.
+ */
+int shmz_class_stat(const struct shmz *z, unsigned int group,
+		    struct shmzone_class_figures *figures, size_t figures_size,
+		    unsigned int count);
+
+/*
+ * The first @count rows of the table of size classes, which is the same for all
+ * zones. @class_size is sizeof(classes[0]). Returns how many rows were filled
+ * in, or -EINVAL, -EFAULT.
+ */
+int shmz_class_table(const struct shmz *z, struct shmzone_class *classes,
+		     size_t class_size, unsigned int count);
+
+/*
+ * What this kernel offers. Set info->size to sizeof(*info), info->flags to 0
+ * and the members on the class table. With @z NULL, /dev/shmzone is asked, and
+ * the errors of open(2) on it may be returned as well as those of shmz_stat().
+ */
+int shmz_info(const struct shmz *z, struct shmzone_info *info);
+
+/*
+ * The page map: what each page of the zone is used for, see SHMZONE_PAGE_*() in
+ * <linux/shmzone.h>, as it changes. @pages, unless NULL, gets its length, one
+ * entry a page of the zone. Valid until shmz_close(); read-only.
+ */
+const volatile uint32_t *shmz_page_map(const struct shmz *z, size_t *pages);
+
+/* The library's version, as "0.1.0". */
+const char *shmz_strversion(void);
+
+#undef SHMZ_MUST_CHECK
+#undef SHMZ_SIZE
+#undef SHMZ_ALIGN
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SHMZONE_H */

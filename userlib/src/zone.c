@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The life of a handle: create, open, adopt, close.
+ *
+ * All three ways in end in zone_map(), which needs nothing but a descriptor: it
+ * asks the kernel what the zone is like and maps its data and its page map.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+/* The first version of struct shmz_options ended with flags. */
+#define OPTIONS_SIZE_VER0	24
+
+_Static_assert(sizeof(struct shmz_options) == OPTIONS_SIZE_VER0,
+	       "options may grow, but their first size stays acceptable");
+
+static size_t page_map_bytes(const struct shmz *z)
+{
+	return (z->bytes >> z->page_shift) * sizeof(z->page_map[0]);
+}
+
+/* Only zones know STAT, so this is also what tells a foreign descriptor. */
+static int ask_size(struct shmz *z)
+{
+	struct shmzone_stat st = { .size = sizeof(st) };
+	int ret = lib_ioctl(z->fd, SHMZONE_STAT, &st);
+
+	if (!ret && !st.out_zone_bytes)
+		ret = -EINVAL;
+	z->bytes = st.out_zone_bytes;
+	return ret;
+}
+
+static int ask_classes(struct shmz *z)
+{
+	struct shmzone_info info = {
+		.size = sizeof(info),
+		.classes = (uintptr_t)z->class,
+		.class_count = CLASS_MAX,
+		.class_size = sizeof(z->class[0]),
+	};
+	int ret = lib_ioctl(z->fd, SHMZONE_INFO, &info);
+	uint32_t last = info.out_class_count - 1;
+
+	if (ret)
+		return ret;
+	if (!info.out_page_bytes || last >= CLASS_MAX)
+		return -EINVAL;
+	z->page_shift = __builtin_ctz(info.out_page_bytes);
+	z->slot_bytes_max = z->class[last].slot_bytes;
+	return 0;
+}
+
+static int map_area(int fd, size_t bytes, int prot, uint64_t at, void **area)
+{
+	int saved = errno;
+	int ret = 0;
+
+	*area = mmap(NULL, bytes, prot, MAP_SHARED | MAP_NORESERVE, fd, at);
+	if (*area == MAP_FAILED) {
+		*area = NULL;
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
+}
+
+static int map_areas(struct shmz *z, int prot)
+{
+	void *data, *map;
+	int ret;
+
+	ret = map_area(z->fd, z->bytes, prot, 0, &data);
+	if (ret)
+		return ret;
+	ret = map_area(z->fd, page_map_bytes(z), PROT_READ,
+		       SHMZONE_MMAP_PAGE_MAP, &map);
+	if (ret) {
+		munmap(data, z->bytes);
+		return ret;
+	}
+	z->base = data;
+	z->page_map = map;
+	return 0;
+}
+
+/* On failure the descriptor stays with the caller. */
+static struct shmz *zone_map(int fd, int prot)
+{
+	struct shmz *z = calloc(1, sizeof(*z));
+	int ret;
+
+	if (!z)
+		return fail(-ENOMEM);
+	z->fd = fd;
+	ret = ask_size(z);
+	if (!ret)
+		ret = ask_classes(z);
+	if (!ret)
+		ret = map_areas(z, prot);
+	if (!ret)
+		return z;
+	free(z);
+	return fail(ret);
+}
+
+/* For descriptors that nobody else knows of yet. */
+static struct shmz *zone_map_or_close(int fd, int prot)
+{
+	struct shmz *z;
+
+	if (fd < 0)
+		return fail(fd);
+	z = zone_map(fd, prot);
+	if (!z) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+	}
+	return z;
+}
+
+/* As the kernel does it: excess bytes that are zero are as good as absent. */
+static int copy_options(struct shmz_options *to,
+			const struct shmz_options *from)
+{
+	const char *tail = (const char *)from;
+	size_t i;
+
+	memset(to, 0, sizeof(*to));
+	if (!from)
+		return 0;
+	if (from->size < OPTIONS_SIZE_VER0)
+		return -EINVAL;
+	for (i = sizeof(*to); i < from->size; i++)
+		if (tail[i])
+			return -E2BIG;
+	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+	return to->flags & ~SHMZ_EXCL ? -EOPNOTSUPP : 0;
+}
+
+static int round_to_pages(uint64_t *bytes)
+{
+	uint64_t rest = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
+
+	if (*bytes > UINT64_MAX - rest)
+		return -EOVERFLOW;
+	*bytes = (*bytes + rest) & ~rest;
+	return 0;
+}
+
+static int prepare_create(struct shmzone_create *args, const char *name,
+			  uint64_t bytes, const struct shmz_options *opts)
+{
+	uint64_t least = 2 * (uint64_t)sysconf(_SC_PAGESIZE);
+	struct shmz_options o;
+	int ret;
+
+	ret = copy_options(&o, opts);
+	if (!ret)
+		ret = round_to_pages(&bytes);
+	if (!ret)
+		ret = round_to_pages(&o.limit);
+	if (ret)
+		return ret;
+
+	*args = (struct shmzone_create){
+		.size = sizeof(*args),
+		.flags = o.flags & SHMZ_EXCL ? SHMZONE_CREATE_EXCL : 0,
+		.zone_bytes = bytes < least ? least : bytes,
+		.limit_bytes = o.limit,
+	};
+	if (name) {
+		args->name = (uintptr_t)name;
+		args->name_len = strlen(name);
+		args->mode = o.mode ? o.mode : 0600;
+	}
+	return 0;
+}
+
+struct shmz *shmz_create(const char *name, uint64_t bytes,
+			 const struct shmz_options *opts)
+{
+	struct shmzone_create args;
+	int ret = prepare_create(&args, name, bytes, opts);
+
+	if (ret)
+		return fail(ret);
+	return zone_map_or_close(lib_control(SHMZONE_CREATE, &args),
+				 PROT_READ | PROT_WRITE);
+}
+
+struct shmz *shmz_open(const char *name, unsigned int flags)
+{
+	struct shmzone_open args = { .size = sizeof(args) };
+	int prot = PROT_READ | PROT_WRITE;
+
+	if (flags & ~SHMZ_RDONLY)
+		return fail(-EOPNOTSUPP);
+	if (!name)
+		return fail(-EINVAL);
+	if (flags & SHMZ_RDONLY) {
+		args.flags = SHMZONE_OPEN_RDONLY;
+		prot = PROT_READ;
+	}
+	args.name = (uintptr_t)name;
+	args.name_len = strlen(name);
+	return zone_map_or_close(lib_control(SHMZONE_OPEN, &args), prot);
+}
+
+struct shmz *shmz_adopt(int fd)
+{
+	int mode = fcntl(fd, F_GETFL);
+
+	if (mode < 0)
+		return NULL;
+	return zone_map(fd, (mode & O_ACCMODE) == O_RDWR ?
+			PROT_READ | PROT_WRITE : PROT_READ);
+}
+
+void shmz_close(struct shmz *z)
+{
+	int saved = errno;
+
+	if (!z)
+		return;
+	munmap((void *)z->page_map, page_map_bytes(z));
+	munmap(z->base, z->bytes);
+	close(z->fd);
+	free(z);
+	errno = saved;
+}
+
+int shmz_unlink(const char *name)
+{
+	struct shmzone_unlink args = { .size = sizeof(args) };
+
+	if (!name)
+		return -EINVAL;
+	args.name = (uintptr_t)name;
+	args.name_len = strlen(name);
+	return lib_control(SHMZONE_UNLINK, &args);
+}
