@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * shmzone: look at zones from the command line.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static const char help[] =
+"usage: shmzone info                      what the kernel module offers\n"
+"       shmzone stat [-c] [-r] NAME       figures of a zone\n"
+"       shmzone map [-C WHEN] NAME        a picture of a zone's pages\n"
+"       shmzone unlink NAME               take a zone's name away\n"
+"\n"
+"  -c, --classes       also a table of the size classes in use\n"
+"  -r, --raw           one \"name value\" a line, in bytes, for scripts\n"
+"  -C, --color=WHEN    auto (the default), always or never\n"
+"  -h, --help          this text\n"
+"  -V, --version       the version\n"
+"\n"
+"Exit code: 0 success, 1 failure, 2 wrong usage. See shmzone(1).\n";
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "info", cmd_info },
+	{ "stat", cmd_stat },
+	{ "map", cmd_map },
+	{ "unlink", cmd_unlink },
+};
+
+/* What is likely to help, or NULL. */
+static const char *hint(int err)
+{
+	if (access("/dev/shmzone", F_OK))
+		return "is the module loaded? try modprobe shmzone";
+	if (access("/dev/shmzone", R_OK | W_OK))
+		return "are you in the group of /dev/shmzone?";
+	if (err == ENOENT)
+		return "no zone of this name in this IPC namespace";
+	return NULL;
+}
+
+int fail(const char *what, int err)
+{
+	const char *more = hint(err);
+
+	fprintf(stderr, "shmzone: %s: %s", what, strerror(err));
+	if (more)
+		fprintf(stderr, " (%s)", more);
+	fputc('\n', stderr);
+	return EXIT_FAILED;
+}
+
+int usage_error(void)
+{
+	fputs("shmzone: wrong usage, see shmzone --help\n", stderr);
+	return EXIT_USAGE;
+}
+
+const char *only_operand(int argc, char **argv)
+{
+	return optind == argc - 1 ? argv[optind] : NULL;
+}
+
+char *quantity(char text[QUANTITY_MAX], uint64_t bytes)
+{
+	static const char unit[] = "KMGTPE";
+	double value = bytes;
+	int i = -1;
+
+	if (bytes < 1024) {
+		snprintf(text, QUANTITY_MAX, "%d B", (int)bytes);
+		return text;
+	}
+	/* 1023.95 would be printed as 1024.0. */
+	for (; value >= 1023.95; i++)
+		value /= 1024;
+	snprintf(text, QUANTITY_MAX, "%.*f %ciB", value == (int)value ? 0 : 1,
+		 value, unit[i < 0 ? 0 : i]);
+	return text;
+}
+
+double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * part / whole : 0;
+}
+
+int cmd_unlink(int argc, char **argv)
+{
+	const char *name;
+	int ret;
+
+	if (getopt(argc, argv, "") != -1)
+		return usage_error();
+	name = only_operand(argc, argv);
+	if (!name)
+		return usage_error();
+	ret = shmz_unlink(name);
+	return ret ? fail(name, -ret) : EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc < 2)
+		return usage_error();
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		fputs(help, stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("shmzone %s\n", shmz_strversion());
+		return EXIT_OK;
+	}
+	for (c = commands; c < commands + ARRAY_SIZE(commands); c++)
+		if (!strcmp(argv[1], c->name))
+			return c->run(argc - 1, argv + 1);
+	return usage_error();
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	/* usage_error() says it all in its one line. */
+	opterr = 0;
+	code = run(argc, argv);
+	if (fflush(stdout) || ferror(stdout))
+		return fail("standard output", errno);
+	return code;
+}
