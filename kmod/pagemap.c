@@ -25,7 +25,6 @@
 #include <linux/file.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
-#include <linux/shmem_fs.h>
 #include <linux/xarray.h>
 
 #include "shmzone.h"
@@ -44,11 +43,8 @@ int pagemap_init(struct pagemap *map, const char *name)
 	xa_init(&map->parts);
 	init_rwsem(&map->lock);
 	/* Never read or written, and empty: it lends its address space. */
-	map->file = shmem_file_setup(name, 0, VM_NORESERVE);
-	if (IS_ERR(map->file))
-		return PTR_ERR(map->file);
-	file_inode(map->file)->i_mode = S_IFREG | 0600;
-	return 0;
+	map->file = zone_backing(name, 0);
+	return PTR_ERR_OR_ZERO(map->file);
 }
 
 /**

@@ -131,6 +131,7 @@ struct shmzone *zone_get(struct shmzone *zone);
 bool zone_tryget(struct shmzone *zone);
 void zone_put(struct shmzone *zone);
 u64 zone_count(void);
+struct file *zone_backing(const char *name, u64 bytes);
 
 /* names.c */
 int name_init(struct zone_name *name, const void __user *text, u32 len);

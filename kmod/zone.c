@@ -56,7 +56,14 @@ static const struct heap_ops zone_heap_ops = {
 	.mark = zone_mark,
 };
 
-static struct file *backing_create(const char *name, u64 bytes)
+/**
+ * zone_backing() - a shmem file that nobody can open, grow or shrink
+ * @name: what /proc/PID/maps shows
+ * @bytes: size
+ *
+ * Return: the file or an ERR_PTR().
+ */
+struct file *zone_backing(const char *name, u64 bytes)
 {
 	struct file *file = shmem_file_setup(name, bytes, VM_NORESERVE);
 
@@ -95,7 +102,7 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 		goto err_free;
 	}
 	snprintf(name, sizeof(name), "shmzone-%llu", zone->id);
-	zone->data = backing_create(name, bytes);
+	zone->data = zone_backing(name, bytes);
 	if (IS_ERR(zone->data)) {
 		ret = PTR_ERR(zone->data);
 		goto err_heap;
