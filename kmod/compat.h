@@ -28,9 +28,19 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set,
 }
 #endif
 
+/* Exported since 6.10, and without the mm since 6.19. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #include <linux/sched.h>
-#define mm_get_unmapped_area(mm, ...) ((mm)->get_unmapped_area(__VA_ARGS__))
+#define mm_get_unmapped_area(...) (current->mm->get_unmapped_area(__VA_ARGS__))
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#include <linux/sched/mm.h>
+#define mm_get_unmapped_area(...) \
+	(mm_get_unmapped_area)(current->mm, __VA_ARGS__)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/fs.h>
+#define vfs_mmap(file, vma) call_mmap(file, vma)
 #endif
 
 /* pfn_t went away in 6.17, and with it the type of vmf_insert_mixed(). */

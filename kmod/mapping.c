@@ -46,7 +46,7 @@ static int data_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
 	/* shmem sets its own vm_operations; it does not keep the file. */
-	return call_mmap(zone->data, vma);
+	return vfs_mmap(zone->data, vma);
 }
 
 static int map_mmap(struct file *file, struct vm_area_struct *vma)
@@ -67,7 +67,7 @@ static unsigned long data_get_unmapped_area(struct file *file,
 	if (data->f_op->get_unmapped_area)
 		return data->f_op->get_unmapped_area(data, addr, len, pgoff,
 						     flags);
-	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
 }
 
 static int mapping_release(struct inode *inode, struct file *file)
@@ -138,7 +138,7 @@ int zone_mmap(struct file *file, struct vm_area_struct *vma)
 	int ret;
 
 	vma_set_file(vma, area);
-	ret = call_mmap(area, vma);
+	ret = vfs_mmap(area, vma);
 	if (ret)
 		atomic64_inc(&zf->zone->refused_calls);
 	return ret;
@@ -153,5 +153,5 @@ unsigned long zone_get_unmapped_area(struct file *file, unsigned long addr,
 
 	if (area == zf->data)
 		return data_get_unmapped_area(area, addr, len, pgoff, flags);
-	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
 }

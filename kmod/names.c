@@ -12,8 +12,8 @@
  * there. A zone enters the table complete and stays as it was, so no half-made
  * zone can be found.
  *
- * A named zone holds its namespace until it is freed, so that a namespace
- * cannot be mistaken for a later one at the same address.
+ * A name holds its namespace, so that this cannot be mistaken for a later one
+ * at the same address, until it leaves the table.
  */
 #include <linux/capability.h>
 #include <linux/err.h>
@@ -91,6 +91,13 @@ static void put_ns(struct ipc_namespace *ns)
 #endif
 }
 
+static void name_forget(struct zone_name *name)
+{
+	hash_del(&name->node);
+	put_ns(name->ns);
+	name->ns = NULL;
+}
+
 static bool name_capable(const struct zone_name *name, int cap)
 {
 	return name->ns ? ns_capable(name->ns->user_ns, cap) : capable(cap);
@@ -152,9 +159,8 @@ void name_drop(struct shmzone *zone)
 	if (!zone->name.len)
 		return;
 	mutex_lock(&names_lock);
-	hash_del(&zone->name.node);
+	name_forget(&zone->name);
 	mutex_unlock(&names_lock);
-	put_ns(zone->name.ns);
 }
 
 /**
@@ -166,15 +172,18 @@ void name_drop(struct shmzone *zone)
  */
 struct shmzone *name_open(const struct zone_name *key, bool write)
 {
+	bool permitted = false;
 	struct shmzone *zone;
 
 	mutex_lock(&names_lock);
 	zone = name_find(key);
+	if (zone)
+		permitted = name_permits(&zone->name, write);
 	mutex_unlock(&names_lock);
 
 	if (!zone)
 		return ERR_PTR(-ENOENT);
-	if (!name_permits(&zone->name, write)) {
+	if (!permitted) {
 		zone_put(zone);
 		return ERR_PTR(-EACCES);
 	}
@@ -201,7 +210,7 @@ int name_unlink(const struct zone_name *key)
 		 !name_capable(&zone->name, CAP_SYS_ADMIN))
 		ret = -EPERM;
 	else
-		hash_del(&zone->name.node);
+		name_forget(&zone->name);
 	mutex_unlock(&names_lock);
 
 	if (zone)

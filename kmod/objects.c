@@ -9,6 +9,7 @@
  * what was allocated for it is freed again.
  */
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
@@ -74,25 +75,27 @@ static int alloc_batch(struct heap *heap, const struct heap_request *req,
 		       u64 *offsets, u32 count)
 {
 	u32 done = 0;
-	int ret = 0;
 
 	while (done < count) {
 		u32 n = piece(count, done);
+		int ret = heap_alloc(heap, req, offsets + done, n);
 
-		ret = heap_alloc(heap, req, offsets + done, n);
-		if (ret < 0)
-			break;
-		done += ret;
+		if (ret > 0)
+			done += ret;
 		/* The process will never see them. */
 		if (fatal_signal_pending(current)) {
 			take_back(heap, offsets, done);
 			return -EINTR;
 		}
-		if (ret < n)
-			break;
+		if (ret < (int)n) {
+			/* Those of later pieces fail without being tried. */
+			heap_note_failed(heap, req,
+					 count - rounddown(done, HEAP_BATCH_MAX) - n);
+			return done ?: ret;
+		}
 		cond_resched();
 	}
-	return done ?: ret;
+	return done;
 }
 
 static int check_alloc(const struct shmzone_alloc *alloc)
@@ -116,28 +119,29 @@ long alloc_ioctl(struct ucmd *ucmd)
 	struct shmzone_alloc *alloc = ucmd->cmd;
 	struct heap *heap = ucmd->zone->heap;
 	void __user *to = u64_to_user_ptr(alloc->offsets);
-	struct heap_request req = {
-		.bytes = alloc->bytes,
-		.align = alloc->align,
-		.group = alloc->group,
-	};
+	struct heap_request req;
 	struct batch batch;
 	int ret;
 
 	ret = check_alloc(alloc);
 	if (ret)
 		return ret;
+	req.bytes = alloc->bytes;
+	req.align = alloc->align;
+	req.group = array_index_nospec(alloc->group, SHMZONE_GROUPS);
 	/* Find out now, rather than after the work, what cannot be written. */
 	alloc->out_count = 0;
 	alloc->__out_reserved = 0;
 	ret = ucmd_respond(ucmd);
 	if (ret)
 		return ret;
-	ret = batch_init(&batch, alloc->count);
-	if (ret)
-		return ret;
 
 	ucmd->examined = true;
+	ret = batch_init(&batch, alloc->count);
+	if (ret) {
+		heap_note_failed(heap, &req, alloc->count);
+		return ret;
+	}
 	ret = alloc_batch(heap, &req, batch.offsets, alloc->count);
 	if (ret < 0)
 		goto out;
@@ -296,7 +300,9 @@ long class_stat_ioctl(struct ucmd *ucmd)
 	ret = check_class_stat(cs);
 	if (ret)
 		return ret;
-	group = min_t(u32, cs->group, CLASS_GROUPS);
+	group = cs->group == SHMZONE_GROUP_ALL ? CLASS_GROUPS :
+		array_index_nospec(cs->group, SHMZONE_GROUPS);
+	cs->first_class = array_index_nospec(cs->first_class, CLASS_COUNT);
 	cs->out_count = min_t(u32, cs->count, CLASS_COUNT - cs->first_class);
 	cs->__out_reserved = 0;
 	for (i = 0; i < cs->out_count; i++) {

@@ -8,10 +8,13 @@
  * as zeros: the fault handler maps the kernel's zero page in its place, and
  * that mapping is taken away, in all processes, when the part appears.
  *
- * Nothing stale can be left mapped: a fault looks for the part and maps what it
- * found under the lock for reading; a new part is entered under the lock for
- * writing, and the unmapping comes after that. A fault that was earlier is
- * undone by it, a fault that is later finds the part.
+ * Nothing stale can be left mapped. A fault looks for the part and maps what it
+ * found under the lock for reading. Whoever adds a part takes and drops the
+ * lock for writing after that, which waits for all faults that may have missed
+ * it, and then unmaps what they have mapped; a later fault finds the part. No
+ * memory is allocated under the lock for writing, so that a process at the
+ * limit of its memory cgroup does not hold up the faults of others. While no
+ * absence was ever shown, there is nothing to unmap.
  *
  * Entries are plain stores under the heap's lock. Readers may see them change
  * at any time; an entry is set before its run can be handed out and cleared
@@ -40,7 +43,7 @@ static_assert(SHMZONE_MMAP_PAGE_MAP + ZONE_PAGES_MAX * sizeof(u32) <= S64_MAX);
 
 int pagemap_init(struct pagemap *map, const char *name)
 {
-	xa_init(&map->parts);
+	xa_init_flags(&map->parts, XA_FLAGS_ACCOUNT);
 	init_rwsem(&map->lock);
 	/* Never read or written, and empty: it lends its address space. */
 	map->file = zone_backing(name, 0);
@@ -57,14 +60,17 @@ void pagemap_destroy(struct pagemap *map)
 	struct page *part;
 	unsigned long i;
 
-	xa_for_each(&map->parts, i, part)
+	xa_for_each(&map->parts, i, part) {
 		__free_page(part);
+		cond_resched();
+	}
 	xa_destroy(&map->parts);
 	fput(map->file);
 }
 
 static int add_part(struct pagemap *map, unsigned long i)
 {
+	bool absence_shown;
 	struct page *part;
 	int ret;
 
@@ -72,9 +78,7 @@ static int add_part(struct pagemap *map, unsigned long i)
 	if (!part)
 		return -ENOMEM;
 
-	down_write(&map->lock);
 	ret = xa_insert(&map->parts, i, part, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	up_write(&map->lock);
 	if (!ret)
 		atomic_long_inc(&map->nr_parts);
 	else
@@ -83,9 +87,14 @@ static int add_part(struct pagemap *map, unsigned long i)
 	if (ret && ret != -EBUSY)
 		return ret;
 
-	unmap_mapping_range(map->file->f_mapping,
-			    SHMZONE_MMAP_PAGE_MAP + ((u64)i << PAGE_SHIFT),
-			    PAGE_SIZE, 0);
+	down_write(&map->lock);
+	absence_shown = map->absence_shown;
+	up_write(&map->lock);
+	if (absence_shown)
+		unmap_mapping_range(map->file->f_mapping,
+				    SHMZONE_MMAP_PAGE_MAP +
+					    ((u64)i << PAGE_SHIFT),
+				    PAGE_SIZE, 0);
 	xa_set_mark(&map->parts, i, PART_READY);
 	return 0;
 }
@@ -156,6 +165,7 @@ static vm_fault_t map_fault(struct vm_fault *vmf)
 		get_page(part);
 		vmf->page = part;
 	} else {
+		WRITE_ONCE(map->absence_shown, true);
 		ret = vmf_insert_mixed(vmf->vma, vmf->address,
 				       my_zero_pfn(vmf->address));
 	}

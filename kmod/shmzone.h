@@ -58,28 +58,32 @@ struct vm_area_struct;
  *        VMAs of this page map, so that they can be unmapped
  * @parts: part number to struct page; parts appear when something is first
  *         allocated in their range, and stay
- * @lock: read to look for a part and map it or its absence; written to add one
+ * @lock: read to look for a part and map it or its absence; written to wait
+ *        for those who do
+ * @absence_shown: set once the absence of a part was mapped; under @lock
  * @nr_parts: number of parts
  */
 struct pagemap {
 	struct file *file;
 	struct xarray parts;
 	struct rw_semaphore lock;
+	bool absence_shown;
 	atomic_long_t nr_parts;
 };
 
 /**
  * struct zone_name - the name of a zone, if it has one
  * @node: link in the table of names; unhashed before and after
- * @ns: IPC namespace; one reference, held until the zone is freed
+ * @ns: IPC namespace, with a reference, while the name is in the table or is
+ *      to enter it; else NULL
  * @uid: owner
  * @gid: owning group
  * @mode: rw permission bits for owner, group and other
  * @len: bytes in @text; 0: no name
  * @text: the name, with a NUL behind it
  *
- * @node is protected by names_lock; all else never changes once the name is
- * in the table.
+ * @node and @ns are protected by names_lock; all else never changes once the
+ * name is in the table.
  */
 struct zone_name {
 	struct hlist_node node;
@@ -143,7 +147,6 @@ int name_unlink(const struct zone_name *key);
 
 /* file.c */
 struct file *zone_file_open(struct shmzone *zone, bool write);
-bool is_zone_file(const struct file *file);
 
 /* mapping.c */
 struct file *mapping_open_data(struct shmzone *zone, bool write);

@@ -8,8 +8,8 @@
  *
  * The shmem file is the zone's alone: users reach its pages only through
  * mapping files (mapping.c), which are other openings of the same inode. It is
- * sealed against any change of its size, and closed to everybody should some
- * privileged path (/proc/PID/map_files) lead to the inode itself.
+ * sealed against any change of its size, and has no permissions for others
+ * should some privileged path (/proc/PID/map_files) lead to the inode itself.
  */
 #include <linux/err.h>
 #include <linux/fcntl.h>
@@ -57,7 +57,7 @@ static const struct heap_ops zone_heap_ops = {
 };
 
 /**
- * zone_backing() - a shmem file that nobody can open, grow or shrink
+ * zone_backing() - a shmem file that nobody else can open, grow or shrink
  * @name: what /proc/PID/maps shows
  * @bytes: size
  *
@@ -67,6 +67,9 @@ struct file *zone_backing(const char *name, u64 bytes)
 {
 	struct file *file = shmem_file_setup(name, bytes, VM_NORESERVE);
 
+	/* There is no quota here: shmem says this for want of an inode. */
+	if (file == ERR_PTR(-ENOSPC))
+		return ERR_PTR(-ENOMEM);
 	if (IS_ERR(file))
 		return file;
 	SHMEM_I(file_inode(file))->seals |= F_SEAL_SHRINK | F_SEAL_GROW;

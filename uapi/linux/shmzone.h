@@ -14,8 +14,8 @@
 /**
  * DOC: objects
  *
- * The *control descriptor* is an open /dev/shmzone. It takes INFO, CREATE,
- * OPEN and UNLINK. CREATE and OPEN return a *zone descriptor*, which takes
+ * The *control descriptor* is an open /dev/shmzone; whoever may open the node,
+ * for reading or writing, may use it. It takes INFO, CREATE, OPEN and UNLINK. CREATE and OPEN return a *zone descriptor*, which takes
  * INFO, ALLOC, FREE, QUERY, STAT and CLASS_STAT, and which is mapped with
  * mmap(2). A zone lives as long as a descriptor or a mapping of it does, in
  * any process; its name goes with it, or earlier by UNLINK. Descriptors are
@@ -37,8 +37,12 @@
  * native-endian __u32 for each page of the zone, see SHMZONE_PAGE_*().
  *
  * mmap fails with EINVAL for MAP_PRIVATE and for ranges beyond the area, and
- * with EACCES for PROT_EXEC, for a writable page map, and for writable data
- * through a read-only descriptor.
+ * with EACCES for PROT_EXEC (EPERM on kernels that refuse it themselves), for a
+ * writable page map, and for writable data through a read-only descriptor.
+ *
+ * Mappings do not grow with mremap(2) and stay out of core dumps. mlock(2)
+ * brings the data in but does not keep it from being swapped out. 32-bit
+ * processes can map data but not the page map, which lies beyond their reach.
  */
 
 /**
@@ -54,7 +58,7 @@
  *   zero, else E2BIG; a size beyond the page size is always E2BIG;
  * - unknown flags and non-zero reserved fields are EOPNOTSUPP;
  * - fields named out_* are written by the kernel, and only as far as size
- *   reaches; all other fields are only read.
+ *   reaches; all other fields come back as they were given.
  *
  * A refused call changes nothing but the statistics.
  *
@@ -62,10 +66,12 @@
  *
  * =========== ============================================================
  * EACCES      the descriptor or the caller's identity lacks the right
- * E2BIG       the structure is longer than the kernel knows, and not zero
+ * E2BIG       the structure is longer than the kernel knows, and not zero; or
+ *             a size is beyond the page size
  * EBADF       not an open descriptor
  * EEXIST      CREATE with %SHMZONE_CREATE_EXCL: the name is taken
  * EFAULT      a pointer is wrong; for batches see the command
+ * EMFILE      CREATE, OPEN: too many descriptors; also ENFILE
  * EINTR       a fatal signal arrived before anything was done
  * EINVAL      a malformed value; for FREE and QUERY: not an allocation
  * ENAMETOOLONG  a name is longer than %SHMZONE_NAME_MAX
@@ -170,8 +176,7 @@ struct shmzone_class {
  * @out_name_max: bytes in a name at most
  * @out_zones: zones that exist on this machine at this moment
  * @out_refused_calls: calls refused on control descriptors since the module
- *                     was loaded (calls refused on zone descriptors are
- *                     counted by the zone)
+ *                     was loaded, for the reasons given at struct shmzone_stat
  *
  * Works on control and zone descriptors.
  */
@@ -296,9 +301,8 @@ struct shmzone_unlink {
  * @out_count: objects allocated: the first @out_count entries of @offsets
  * @__out_reserved: zero
  *
- * Returns 0 if at least one object was allocated, else ENOMEM. What could not
- * be written to @offsets is not allocated; it is EFAULT if that is all.
- * Objects are not zeroed. Needs a descriptor open for writing: EACCES.
+ * Returns 0 if at least one object was allocated, else ENOMEM. If the answer
+ * cannot be written in full, nothing is allocated: EFAULT. Objects are not zeroed. Needs a descriptor open for writing: EACCES.
  */
 struct shmzone_alloc {
 	__u32 size;
@@ -331,7 +335,9 @@ struct shmzone_alloc {
  *
  * Stops at the first object that cannot be freed: EINVAL if it is not the
  * start of a live allocation of this zone. Returns 0 if at least one object
- * was freed, else that error. Needs a descriptor open for writing: EACCES.
+ * was freed, else that error. EFAULT before anything was freed, unless the
+ * structure is made unwritable during the call. Needs a descriptor open for
+ * writing: EACCES.
  */
 struct shmzone_free {
 	__u32 size;
@@ -394,9 +400,10 @@ struct shmzone_query {
  *                    at its start
  * @out_bad_not_live: frees refused: not allocated, or freed already
  * @out_bad_bytes: frees refused: live, but not of the size stated
- * @out_refused_calls: calls on descriptors of the zone refused for a bad
- *                     structure, flag, value or pointer, or for a missing
- *                     right, before any object was looked at
+ * @out_refused_calls: calls on descriptors of the zone refused for an unknown
+ *                     command, a bad structure, flag, value or pointer, or a
+ *                     missing right, before any object was looked at, as far
+ *                     as they reach the module
  *
  * The figures are taken one after the other, not at one instant.
  */

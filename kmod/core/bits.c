@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bitmaps of one chunk of pages, and summaries of free runs, see bits.h.
+ *
+ * Runs inside a word are measured by the usual folding: if bit i of x says
+ * that a run of m set bits begins at i, then bit i of x & x >> k says so for
+ * m + k bits, for any k up to m. A run of n is found in log2(n) steps.
+ */
+#include "core_env.h"
+#include "bits.h"
+
+/* Bits [first, last] of a word. */
+static u64 word_mask(u32 first, u32 last)
+{
+	return ~0ULL << first & ~0ULL >> (63 - last);
+}
+
+/* Where in @x runs of at least @n set bits begin, @n from 1 to 64. */
+static u64 word_runs(u64 x, u32 n)
+{
+	u32 have = 1, step;
+
+	while (x && have < n) {
+		step = min(have, n - have);
+		x &= x >> step;
+		have += step;
+	}
+	return x;
+}
+
+/* The longest run of set bits in @x if it is longer than @floor, else @floor. */
+static u32 word_longest(u64 x, u32 floor)
+{
+	if (floor >= 64)
+		return floor;
+	for (x = word_runs(x, floor + 1); x; x &= x >> 1)
+		floor++;
+	return floor;
+}
+
+static void sum_add_runs(struct sum_merge *merge, u32 start, u32 longest, u32 end)
+{
+	merge->run += start;
+	if (!merge->closed)
+		merge->start = merge->run;
+	merge->closed = true;
+	merge->longest = max3(merge->longest, merge->run, longest);
+	merge->run = end;
+}
+
+void sum_add(struct sum_merge *merge, u64 sum, u32 pages)
+{
+	if (sum_start(sum) == pages)
+		merge->run += pages;
+	else
+		sum_add_runs(merge, sum_start(sum), sum_longest(sum), sum_end(sum));
+}
+
+u64 sum_done(const struct sum_merge *merge)
+{
+	if (!merge->closed)
+		return sum_free(merge->run);
+	return sum_pack(merge->start, max(merge->longest, merge->run), merge->run);
+}
+
+void bits_set(u64 *map, u32 first, u32 n)
+{
+	u32 end = first + n, stop;
+
+	for (; first < end; first = stop) {
+		stop = min(end, (first | 63) + 1);
+		map[first / 64] |= word_mask(first % 64, (stop - 1) % 64);
+	}
+}
+
+void bits_clear(u64 *map, u32 first, u32 n)
+{
+	u32 end = first + n, stop;
+
+	for (; first < end; first = stop) {
+		stop = min(end, (first | 63) + 1);
+		map[first / 64] &= ~word_mask(first % 64, (stop - 1) % 64);
+	}
+}
+
+u32 bits_count(const u64 *map, u32 first, u32 n)
+{
+	u32 end = first + n, stop, count = 0;
+
+	for (; first < end; first = stop) {
+		stop = min(end, (first | 63) + 1);
+		count += hweight64(map[first / 64] & word_mask(first % 64, (stop - 1) % 64));
+	}
+	return count;
+}
+
+bool bits_uniform(const u64 *map)
+{
+	u64 want = map[0] & 1 ? ~0ULL : 0;
+	u32 i;
+
+	for (i = 0; i < BITS_CHUNK_WORDS; i++)
+		if (map[i] != want)
+			return false;
+	return true;
+}
+
+u64 bits_sum(const u64 *map)
+{
+	struct sum_merge merge = {};
+	u32 i, start, end;
+
+	for (i = 0; i < BITS_CHUNK_WORDS; i++) {
+		if (!map[i]) {
+			merge.run += 64;
+			continue;
+		}
+		start = __ffs64(map[i]);
+		end = 64 - fls64(map[i]);
+		merge.longest = word_longest(~map[i], merge.longest);
+		sum_add_runs(&merge, start, 0, end);
+	}
+	return sum_done(&merge);
+}
+
+u32 bits_find(const u64 *map, u32 n)
+{
+	u32 i, run = 0;
+	u64 runs;
+
+	for (i = 0; i < BITS_CHUNK_WORDS; i++) {
+		u32 start = map[i] ? __ffs64(map[i]) : 64;
+
+		if (run + start >= n)
+			return i * 64 - run;
+		if (!map[i]) {
+			run += 64;
+			continue;
+		}
+		runs = n < 64 ? word_runs(~map[i], n) : 0;
+		if (runs)
+			return i * 64 + __ffs64(runs);
+		run = 64 - fls64(map[i]);
+	}
+	return BITS_CHUNK;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the core needs of its surroundings: the only header of the core that
+ * names kernel headers. The host harness (selftests/host/core_env.h) has the
+ * same include guard and is included first there, which empties this file;
+ * whatever is added here has to be added there.
+ *
+ * Beside what the kernel headers below define, the core uses:
+ *
+ *	struct core_lock		a lock that is not slept under
+ *	core_zalloc, core_free		objects up to a page; freeing never sleeps
+ *	core_zalloc_array, core_free_array	longer ones; both may sleep
+ *
+ * Memory is charged to the memory cgroup of whoever asks for it, and a
+ * shortage is the caller's to report, so it is not worth a warning.
+ */
+#ifndef SHMZONE_CORE_ENV_H
+#define SHMZONE_CORE_ENV_H
+
+#include <linux/atomic.h>
+#include <linux/bitops.h>
+#include <linux/bug.h>
+#include <linux/build_bug.h>
+#include <linux/errno.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/log2.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/types.h>
+
+struct core_lock {
+	spinlock_t spin;
+};
+
+#define core_lock_init(lock)	spin_lock_init(&(lock)->spin)
+#define core_lock(lock)		spin_lock(&(lock)->spin)
+#define core_unlock(lock)	spin_unlock(&(lock)->spin)
+#define core_assert_held(lock)	lockdep_assert_held(&(lock)->spin)
+
+static inline void *core_zalloc(size_t bytes)
+{
+	return kzalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+}
+
+static inline void core_free(const void *object)
+{
+	kfree(object);
+}
+
+static inline void *core_zalloc_array(size_t n, size_t bytes)
+{
+	return kvcalloc(n, bytes, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+}
+
+static inline void core_free_array(const void *array)
+{
+	kvfree(array);
+}
+
+#endif /* SHMZONE_CORE_ENV_H */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The directory of a heap: from a page to the slab or span that it belongs to.
+ *
+ * An entry is a word, 0 where there is none:
+ *
+ *	slab	pointer to the descriptor, the low two bits clear, the same on
+ *		every page of the slab
+ *	span	tag 1, group, length; on the first page only: a page that is
+ *		taken and has no entry lies inside a span
+ *	busy	tag 2: taken, but not yet what it is to become
+ *
+ * Eight bytes a page where there are slabs, and nothing for the inside of a
+ * span however long. (Four bytes and a table of descriptors would save 0.1 %
+ * of the memory in slabs, for one more cache line to look at on each free.)
+ *
+ * No locking inside; the caller serialises. Nothing is allocated or freed
+ * inside: see struct dir_reserve.
+ */
+#ifndef SHMZONE_CORE_DIR_H
+#define SHMZONE_CORE_DIR_H
+
+#include "core_env.h"
+
+#define DIR_SPAN	1ULL
+#define DIR_BUSY	2ULL
+
+#define DIR_TAG_MASK	3ULL
+#define DIR_GROUP_SHIFT	2
+#define DIR_GROUP_MASK	15ULL
+#define DIR_PAGES_SHIFT	6
+
+struct slab;
+
+static inline u64 dir_slab_entry(struct slab *slab)
+{
+	return (unsigned long)slab;
+}
+
+static inline u64 dir_span_entry(u64 pages, u32 group)
+{
+	return pages << DIR_PAGES_SHIFT | group << DIR_GROUP_SHIFT | DIR_SPAN;
+}
+
+/* The slab an entry points to, or NULL. */
+static inline struct slab *dir_slab(u64 entry)
+{
+	return entry & DIR_TAG_MASK ? NULL : (struct slab *)(unsigned long)entry;
+}
+
+static inline bool dir_is_span(u64 entry)
+{
+	return (entry & DIR_TAG_MASK) == DIR_SPAN;
+}
+
+static inline u64 dir_span_pages(u64 entry)
+{
+	return entry >> DIR_PAGES_SHIFT;
+}
+
+static inline u32 dir_span_group(u64 entry)
+{
+	return entry >> DIR_GROUP_SHIFT & DIR_GROUP_MASK;
+}
+
+union dir_node;
+
+/**
+ * struct dir_slot - a pointer to a node
+ * @child: the node or NULL
+ * @used: entries or slots in it that are not empty
+ */
+struct dir_slot {
+	union dir_node *child;
+	u64 used;
+};
+
+/**
+ * struct dir - a directory
+ * @root: the topmost node
+ * @height: levels of nodes above the leaves
+ */
+struct dir {
+	struct dir_slot root;
+	u32 height;
+};
+
+/**
+ * struct dir_reserve - nodes on their way into or out of a directory
+ * @nodes: a list of zeroed nodes
+ * @count: how many
+ *
+ * Begins as all zero. The caller fills it with what dir_wants() says, zeroed,
+ * and takes out what it likes to free.
+ */
+struct dir_reserve {
+	union dir_node *nodes;
+	u32 count;
+};
+
+/**
+ * dir_init() - make an empty directory
+ * @pages: pages in the heap
+ */
+void dir_init(struct dir *dir, u64 pages);
+
+/**
+ * dir_destroy() - move all nodes into a reserve
+ */
+void dir_destroy(struct dir *dir, struct dir_reserve *reserve);
+
+u64 dir_get(const struct dir *dir, u64 page);
+
+/**
+ * dir_next() - the first entry at or after a page
+ * @page: where to begin; gets the page found
+ *
+ * Returns the entry, or 0 if there is none.
+ */
+u64 dir_next(const struct dir *dir, u64 *page);
+
+/**
+ * dir_wants() - nodes that dir_set() may need
+ */
+u32 dir_wants(const struct dir *dir, u64 first, u64 n);
+
+/**
+ * dir_set() - give the pages of a run an entry
+ * @first: first page
+ * @n: how many, at most %DIR_SET_MAX
+ * @entry: the entry; 0 removes what is there
+ * @reserve: holds at least what dir_wants() said, unless all pages have an
+ *           entry already or @entry is 0; gets nodes that became empty
+ */
+void dir_set(struct dir *dir, u64 first, u64 n, u64 entry, struct dir_reserve *reserve);
+
+/**
+ * dir_check() - recompute everything naively and compare
+ *
+ * Returns NULL or a sentence that says what is wrong.
+ */
+const char *dir_check(const struct dir *dir);
+
+/* The longest run that is set at once: a slab at most. */
+#define DIR_SET_MAX	8
+
+/* Bytes in a node. */
+size_t dir_node_bytes(void);
+
+void dir_add_node(struct dir_reserve *reserve, void *node);
+
+/* Returns NULL when there is none left. */
+void *dir_next_node(struct dir_reserve *reserve);
+
+#endif /* SHMZONE_CORE_DIR_H */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The page bitmap of a heap: which pages are taken, and which may hold memory.
+ *
+ * Two bits a page, taken and dirty. Dirty is set when a page is taken and
+ * stays set when it is given back, until somebody who has given its memory
+ * back to the system says so (pages_give_clean()). Thus taken implies dirty.
+ *
+ * Runs are [first, first + n) throughout, counted in pages. What was taken as
+ * one run must be given back as one run.
+ *
+ * No locking inside; the caller serialises. Nothing is allocated or freed
+ * inside: taking a run takes what it needs from a struct pages_reserve that
+ * the caller has filled, and gives there what it has no more use for. Giving
+ * back never needs memory.
+ */
+#ifndef SHMZONE_CORE_PAGES_H
+#define SHMZONE_CORE_PAGES_H
+
+#include "core_env.h"
+#include "bits.h"
+
+#define PAGES_MAX	(1ULL << 32)
+#define PAGES_NONE	(~0ULL)
+
+/* Nodes that one run can need at most: a path at either end, see pages.c. */
+#define PAGES_NODES_MAX	10
+
+union pages_node;
+
+/**
+ * struct pages_entry - a stretch of pages as the level above sees it
+ * @sum: summary of its free runs
+ * @child: node or chunk, or one of the absent states of pages.c
+ */
+struct pages_entry {
+	u64 sum;
+	unsigned long child;
+};
+
+/**
+ * struct pages - a page bitmap
+ * @count: pages in it
+ * @taken: pages taken
+ * @hint: no page below is free
+ * @row: the top row; pages beyond it were never taken
+ * @row_len: entries in @row
+ */
+struct pages {
+	u64 count;
+	u64 taken;
+	u64 hint;
+	struct pages_entry *row;
+	u32 row_len;
+};
+
+/**
+ * struct pages_reserve - memory on its way into or out of a bitmap
+ * @spare: nodes to be used
+ * @spares: how many
+ * @dead: detached subtrees
+ * @row: top row to be used, later the one that it replaced
+ * @row_len: entries in @row
+ *
+ * Begins as all zero. Filled with pages_add_spare() and by assigning @row;
+ * emptied with pages_next_dead() and by taking @row out.
+ */
+struct pages_reserve {
+	union pages_node *spare;
+	u32 spares;
+	union pages_node *dead;
+	struct pages_entry *row;
+	u32 row_len;
+};
+
+/**
+ * struct pages_want - memory a run needs to be taken
+ * @nodes: objects of pages_node_bytes() bytes
+ * @row_len: entries in the new top row, 0 if the old one is long enough
+ */
+struct pages_want {
+	u32 nodes;
+	u32 row_len;
+};
+
+void pages_init(struct pages *pages, u64 count);
+
+/**
+ * pages_destroy() - detach everything
+ * @reserve: gets all nodes and the top row
+ */
+void pages_destroy(struct pages *pages, struct pages_reserve *reserve);
+
+/**
+ * pages_find() - the first free run in address order
+ * @n: length wanted, any value
+ *
+ * Changes nothing. Returns its first page, or %PAGES_NONE.
+ */
+u64 pages_find(const struct pages *pages, u64 n);
+
+/**
+ * pages_wants() - how much memory taking a run may need
+ */
+struct pages_want pages_wants(const struct pages *pages, u64 first, u64 n);
+
+/**
+ * pages_take() - take a run
+ * @first: first page
+ * @n: length; all of the run is free
+ * @reserve: holds at least what pages_wants() said
+ */
+void pages_take(struct pages *pages, u64 first, u64 n, struct pages_reserve *reserve);
+
+/**
+ * pages_give() - give a run back that may hold memory
+ * @first: first page of a run taken
+ * @n: its length
+ * @reserve: gets what became superfluous
+ */
+void pages_give(struct pages *pages, u64 first, u64 n, struct pages_reserve *reserve);
+
+/**
+ * pages_give_clean() - give a run back whose memory the system has already
+ *
+ * To release the memory of free pages, take them, so that nobody else does,
+ * punch, and give them back with this. Arguments as for pages_give().
+ */
+void pages_give_clean(struct pages *pages, u64 first, u64 n, struct pages_reserve *reserve);
+
+bool pages_is_taken(const struct pages *pages, u64 page);
+bool pages_is_dirty(const struct pages *pages, u64 page);
+
+/**
+ * pages_count() - how many pages of a run are taken
+ */
+u64 pages_count(const struct pages *pages, u64 first, u64 n);
+
+/**
+ * pages_check() - recompute everything naively and compare
+ *
+ * Returns NULL or a sentence that says what is wrong.
+ */
+const char *pages_check(const struct pages *pages);
+
+/* Bytes in a node; chunks are nodes too. */
+size_t pages_node_bytes(void);
+
+void pages_add_spare(struct pages_reserve *reserve, void *node);
+
+/**
+ * pages_next_spare(), pages_next_dead() - take a node out, to be freed
+ *
+ * Return NULL when there is none left.
+ */
+void *pages_next_spare(struct pages_reserve *reserve);
+void *pages_next_dead(struct pages_reserve *reserve);
+
+#endif /* SHMZONE_CORE_PAGES_H */
