@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The heap and its directory, in the kernel. */
+#include "core_kunit.h"
+
+#include "../core/bits.c"
+#include "../core/class.c"
+#include "../core/dir.c"
+#include "../core/heap.c"
+#include "../core/heap_run.c"
+#include "../core/heap_stat.c"
+#include "../core/pages.c"
+#include "../core/pages_check.c"
+#include "../core/slots.c"
+
+#include "dir_cases.h"
+#include "heap_table.h"
+
+KUNIT_ARRAY_PARAM(dir, dir_cases, core_case_describe);
+KUNIT_ARRAY_PARAM(heap, heap_cases, core_case_describe);
+
+static void dir_case(struct kunit *test)
+{
+	core_case_run(test, dir_play);
+}
+
+static void heap_case(struct kunit *test)
+{
+	core_case_run(test, heap_play);
+}
+
+static struct kunit_case heap_kunit_cases[] = {
+	KUNIT_CASE_PARAM(dir_case, dir_gen_params),
+	KUNIT_CASE_PARAM(heap_case, heap_gen_params),
+	{}
+};
+
+static struct kunit_suite heap_suite = {
+	.name = "shmzone_heap",
+	.test_cases = heap_kunit_cases,
+};
+kunit_test_suite(heap_suite);
+
+MODULE_DESCRIPTION("KUnit tests of shmzone's heap");
+MODULE_LICENSE("GPL");

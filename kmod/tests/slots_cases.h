@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Test cases of the slots.
+ */
+#include "cases.h"
+#include "../core/slots.h"
+
+#define RIG_SLABS	4
+#define RIG_GROUP	3
+
+/**
+ * struct slots_rig - a shelf and its slabs
+ * @slab: slab i begins at page 100 * (i + 1)
+ */
+struct slots_rig {
+	struct slots_shelf shelf;
+	struct slab *slab[RIG_SLABS];
+	u32 class;
+	u64 offset[32768];
+};
+
+static struct slots_rig *slots_rig_make(u32 class, u32 slabs)
+{
+	struct slots_rig *rig = core_zalloc_array(1, sizeof(*rig));
+	u32 i;
+
+	if (!rig)
+		return NULL;
+	rig->class = class;
+	slots_shelf_init(&rig->shelf);
+	for (i = 0; i < slabs; i++) {
+		rig->slab[i] = core_zalloc(slab_bytes(class));
+		if (rig->slab[i])
+			slab_init(rig->slab[i], class, RIG_GROUP, 100 * (i + 1));
+	}
+	return rig;
+}
+
+static const char *slots_rig_free(struct slots_rig *rig)
+{
+	u32 i;
+
+	for (i = 0; i < RIG_SLABS; i++)
+		core_free(rig->slab[i]);
+	core_free_array(rig);
+	return NULL;
+}
+
+static u64 slot_offset(const struct slots_rig *rig, u32 slab, u32 index)
+{
+	return ((u64)rig->slab[slab]->page << PAGE_SHIFT) +
+	       index * class_table[rig->class].slot_bytes;
+}
+
+/* Leaves a fresh slab with its first slots taken, on the shelf. */
+static const char *slots_fill(struct slots_rig *rig, u32 slab, u32 n)
+{
+	REQUIRE(slab_take(rig->slab[slab], rig->offset, n) == n);
+	REQUIRE(!slots_settle(&rig->shelf, rig->slab[slab]));
+	return slab_check(rig->slab[slab]);
+}
+
+static const char *slots_consistent(const struct slots_rig *rig, u64 want)
+{
+	u64 slabs;
+
+	REQUIRE_NULL(slots_check(&rig->shelf, rig->class, RIG_GROUP, &slabs));
+	REQUIRE(slabs == want);
+	return NULL;
+}
+
+static u32 slots_per_slab(const struct slots_rig *rig)
+{
+	return class_table[rig->class].slots;
+}
+
+static const char *slots_in_order(void)
+{
+	struct slots_rig *rig = slots_rig_make(1, 1);
+	u32 i;
+
+	REQUIRE(rig);
+	REQUIRE_NULL(slots_fill(rig, 0, 64));
+	REQUIRE(slots_take(&rig->shelf, rig->offset + 64, 100) == 100);
+	for (i = 0; i < 164; i++)
+		REQUIRE(rig->offset[i] == slot_offset(rig, 0, i));
+	REQUIRE_NULL(slots_consistent(rig, 1));
+	return slots_rig_free(rig);
+}
+
+static const char *slots_lowest_first(void)
+{
+	struct slots_rig *rig = slots_rig_make(3, 1);
+	static const u32 hole[] = { 5, 70, 71, 130 };
+	u32 i;
+
+	REQUIRE(rig);
+	REQUIRE_NULL(slots_fill(rig, 0, slots_per_slab(rig)));
+	for (i = 4; i--;)
+		REQUIRE(slab_give(rig->slab[0], slot_offset(rig, 0, hole[i])) == SLAB_GIVEN);
+	slots_settle(&rig->shelf, rig->slab[0]);
+	REQUIRE_NULL(slots_consistent(rig, 1));
+	REQUIRE(slots_take(&rig->shelf, rig->offset, 9) == 4);
+	for (i = 0; i < 4; i++)
+		REQUIRE(rig->offset[i] == slot_offset(rig, 0, hole[i]));
+	REQUIRE_NULL(slots_consistent(rig, 0));
+	return slots_rig_free(rig);
+}
+
+static const char *slots_fullest_first(void)
+{
+	static const u8 bucket[] = { 3, 0, 1, 2 };
+	struct slots_rig *rig = slots_rig_make(8, 4);
+	u32 slots, i;
+
+	REQUIRE(rig);
+	slots = slots_per_slab(rig);
+	REQUIRE_NULL(slots_fill(rig, 0, slots / 8));
+	REQUIRE_NULL(slots_fill(rig, 1, slots * 7 / 8));
+	REQUIRE_NULL(slots_fill(rig, 2, slots * 5 / 8));
+	REQUIRE_NULL(slots_fill(rig, 3, slots * 3 / 8));
+	for (i = 0; i < 4; i++)
+		REQUIRE(rig->slab[i]->place == bucket[i]);
+	REQUIRE(slots_take(&rig->shelf, rig->offset, slots / 2 + 1) == slots / 2 + 1);
+	REQUIRE(rig->offset[0] == slot_offset(rig, 1, slots * 7 / 8));
+	REQUIRE(rig->offset[slots / 8] == slot_offset(rig, 2, slots * 5 / 8));
+	REQUIRE(rig->offset[slots / 2] == slot_offset(rig, 3, slots * 3 / 8));
+	REQUIRE(rig->slab[1]->place == SLAB_FULL && rig->slab[2]->place == SLAB_FULL);
+	REQUIRE_NULL(slots_consistent(rig, 2));
+	return slots_rig_free(rig);
+}
+
+static const char *slots_buckets(void)
+{
+	struct slots_rig *rig = slots_rig_make(8, 1);
+	u32 slots, free;
+
+	REQUIRE(rig);
+	slots = slots_per_slab(rig);
+	for (free = slots - 1; free; free--) {
+		REQUIRE_NULL(slots_fill(rig, 0, 1));
+		REQUIRE(rig->slab[0]->free == free);
+		REQUIRE(rig->slab[0]->place == (4 * free - 1) / slots);
+		REQUIRE_NULL(slots_consistent(rig, 1));
+	}
+	REQUIRE_NULL(slots_fill(rig, 0, 1));
+	REQUIRE(rig->slab[0]->place == SLAB_FULL);
+	return slots_rig_free(rig);
+}
+
+static const char *slots_empty(struct slots_rig *rig, u32 slab, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		REQUIRE(slab_give(rig->slab[slab], slot_offset(rig, slab, i)) == SLAB_GIVEN);
+	return NULL;
+}
+
+static const char *slots_hold_lower(void)
+{
+	struct slots_rig *rig = slots_rig_make(8, 2);
+
+	REQUIRE(rig);
+	REQUIRE_NULL(slots_fill(rig, 0, 3));
+	REQUIRE_NULL(slots_fill(rig, 1, 3));
+	REQUIRE_NULL(slots_empty(rig, 1, 3));
+	REQUIRE(!slots_settle(&rig->shelf, rig->slab[1]));
+	REQUIRE(rig->shelf.held == rig->slab[1]);
+	REQUIRE_NULL(slots_empty(rig, 0, 3));
+	REQUIRE(slots_settle(&rig->shelf, rig->slab[0]) == rig->slab[1]);
+	REQUIRE(rig->shelf.held == rig->slab[0] && rig->slab[1]->place == SLAB_APART);
+	REQUIRE_NULL(slots_consistent(rig, 1));
+
+	REQUIRE_NULL(slots_fill(rig, 1, 3));
+	REQUIRE_NULL(slots_empty(rig, 1, 3));
+	REQUIRE(slots_settle(&rig->shelf, rig->slab[1]) == rig->slab[1]);
+	REQUIRE(slots_release_held(&rig->shelf) == rig->slab[0]);
+	REQUIRE(!slots_release_held(&rig->shelf));
+	REQUIRE_NULL(slots_consistent(rig, 0));
+	return slots_rig_free(rig);
+}
+
+static const char *slots_held_last(void)
+{
+	struct slots_rig *rig = slots_rig_make(20, 2);
+	u32 slots;
+
+	REQUIRE(rig);
+	slots = slots_per_slab(rig);
+	REQUIRE_NULL(slots_fill(rig, 0, 1));
+	REQUIRE_NULL(slots_empty(rig, 0, 1));
+	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
+	REQUIRE_NULL(slots_fill(rig, 1, slots - 1));
+	REQUIRE(slots_take(&rig->shelf, rig->offset, 2 * slots) == slots + 1);
+	REQUIRE(rig->offset[0] == slot_offset(rig, 1, slots - 1));
+	REQUIRE(rig->offset[1] == slot_offset(rig, 0, 0));
+	REQUIRE(!rig->shelf.held);
+	return slots_rig_free(rig);
+}
+
+static const char *slots_single(void)
+{
+	struct slots_rig *rig = slots_rig_make(CLASS_COUNT - 1, 1);
+
+	REQUIRE(rig);
+	REQUIRE_NULL(slots_fill(rig, 0, slots_per_slab(rig)));
+	REQUIRE(!slots_take(&rig->shelf, rig->offset, 1));
+	REQUIRE_NULL(slots_empty(rig, 0, slots_per_slab(rig)));
+	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
+	REQUIRE(slots_take(&rig->shelf, rig->offset, 1) == 1);
+	REQUIRE_NULL(slots_consistent(rig, slots_per_slab(rig) > 1));
+	return slots_rig_free(rig);
+}
+
+static const char *slots_refusals(void)
+{
+	struct slots_rig *rig;
+	u32 class, delta, end;
+
+	for (class = 1; class < CLASS_COUNT; class++) {
+		const struct class_info *info = &class_table[class];
+
+		rig = slots_rig_make(class, 1);
+		REQUIRE(rig);
+		end = info->slab_pages * PAGE_SIZE;
+		REQUIRE_NULL(slots_fill(rig, 0, 1));
+		for (delta = 0; delta < end; delta += 8) {
+			u64 offset = slot_offset(rig, 0, 0) + delta;
+			enum slab_given want = delta % info->slot_bytes ? SLAB_NO_SLOT :
+					       delta ? SLAB_NOT_TAKEN : SLAB_GIVEN;
+
+			REQUIRE(slab_give(rig->slab[0], offset) == want);
+		}
+		REQUIRE(slab_give(rig->slab[0], slot_offset(rig, 0, 0)) == SLAB_NOT_TAKEN);
+		REQUIRE(rig->slab[0]->free == info->slots);
+		slots_rig_free(rig);
+	}
+	return NULL;
+}
+
+static const char *slots_all_of(struct slots_rig *rig)
+{
+	u32 i, slots = slots_per_slab(rig);
+
+	REQUIRE_NULL(slots_fill(rig, 0, 1));
+	REQUIRE(slots_take(&rig->shelf, rig->offset + 1, 2 * slots) == slots - 1);
+	for (i = 0; i < slots; i++)
+		REQUIRE(rig->offset[i] == slot_offset(rig, 0, i));
+	REQUIRE(rig->slab[0]->place == SLAB_FULL);
+	/* 7 is coprime to no slot count that it divides; walk those by ones. */
+	for (i = 0; i < slots; i++) {
+		u32 index = slots % 7 ? i * 7 % slots : i;
+
+		REQUIRE(slab_give(rig->slab[0], rig->offset[index]) == SLAB_GIVEN);
+		REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
+		if (slots < 100 || i % 64 == 0)
+			REQUIRE_NULL(slots_consistent(rig, 1));
+	}
+	REQUIRE(rig->shelf.held == rig->slab[0]);
+	return slots_consistent(rig, 1);
+}
+
+static const char *slots_every_class(void)
+{
+	struct slots_rig *rig;
+	u32 class;
+
+	for (class = 1; class < CLASS_COUNT; class++) {
+		rig = slots_rig_make(class, 1);
+		REQUIRE(rig);
+		REQUIRE_NULL(slots_all_of(rig));
+		slots_rig_free(rig);
+	}
+	return NULL;
+}
+
+static const struct core_case slots_cases[] = {
+	{ "a batch of a fresh slab comes in address order", slots_in_order },
+	{ "holes are filled from the lowest", slots_lowest_first },
+	{ "each quarter of fullness has its bucket", slots_buckets },
+	{ "the fullest slab is filled first", slots_fullest_first },
+	{ "of two empty slabs the lower is held back", slots_hold_lower },
+	{ "the slab held back is used last", slots_held_last },
+	{ "a slab of few slots goes from empty to full and back", slots_single },
+	{ "interior and free slots are refused, in every class", slots_refusals },
+	{ "every slot of every class is given out once and taken back", slots_every_class },
+};

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A naive model of the heap, see model.h: its state and what it compares.
+ */
+#include "model_impl.h"
+
+/* Runs. */
+
+/* The index of the first run that ends after a page. */
+static u32 run_index(const struct model *model, u64 page)
+{
+	u32 low = 0, high = model->runs;
+
+	while (low < high) {
+		u32 mid = (low + high) / 2;
+
+		if (model->run[mid].first + model->run[mid].n <= page)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct model_run *model_run_at(struct model *model, u64 page)
+{
+	u32 i = run_index(model, page);
+
+	return i < model->runs && model->run[i].first <= page ? &model->run[i] : NULL;
+}
+
+static u64 taken_pages(const struct model *model)
+{
+	u64 pages = 0;
+	u32 i;
+
+	for (i = 0; i < model->runs; i++)
+		pages += model->run[i].n;
+	return pages;
+}
+
+u64 model_lowest_fit(const struct model *model, u64 n)
+{
+	u64 page = 1, taken = taken_pages(model);
+	u32 i;
+
+	if (taken > model->limit || n > model->limit - taken)
+		return NO_PAGE;
+	for (i = 0; i < model->runs; i++) {
+		if (model->run[i].first - page >= n)
+			return page;
+		page = model->run[i].first + model->run[i].n;
+	}
+	return n <= model->pages - page ? page : NO_PAGE;
+}
+
+u64 model_slot_bytes(const struct model_run *run)
+{
+	return run->class == CLASS_SPAN ? run->n << PAGE_SHIFT :
+	       class_table[run->class].slot_bytes;
+}
+
+u32 model_slots(const struct model_run *run)
+{
+	return run->class == CLASS_SPAN ? 1 : class_table[run->class].slots;
+}
+
+u64 model_slot_offset(const struct model_run *run, u32 slot)
+{
+	return (run->first << PAGE_SHIFT) + slot * model_slot_bytes(run);
+}
+
+/* Callbacks. */
+
+static void complain(struct model *model, const char *error)
+{
+	if (!model->error)
+		model->error = error;
+}
+
+static int model_prepare(void *owner, u64 first, u64 n)
+{
+	struct model *model = owner;
+
+	if (n != model->wanted.n)
+		complain(model, "model: a run of another length was reserved");
+	if (first != model_lowest_fit(model, n))
+		complain(model, "model: a run was not reserved at the lowest place");
+	model->prepared = first;
+	return model->prepare_fails;
+}
+
+static void mark_made(struct model *model, u64 first, u64 n, u32 entry)
+{
+	struct model_run run = {
+		.first = first,
+		.n = model->wanted.n,
+		.class = entry & 0x3f,
+		.group = entry >> 6 & 0xf,
+	};
+	u32 i = run_index(model, first);
+
+	if (first != model->prepared || run.class != model->wanted.class)
+		return complain(model, "model: something else was marked than prepared");
+	if (entry >> 10 != (run.class == CLASS_SPAN ? 2 : 1))
+		return complain(model, "model: a mark is of the wrong kind");
+	if (n != (run.class == CLASS_SPAN ? 1 : run.n))
+		return complain(model, "model: not the right pages are marked");
+	if (i < model->runs && model->run[i].first < first + run.n)
+		return complain(model, "model: a run overlaps another");
+	run.taken = calloc(model_slots(&run), 1);
+	memmove(&model->run[i + 1], &model->run[i], (model->runs - i) * sizeof(run));
+	model->run[i] = run;
+	model->runs++;
+}
+
+static void model_mark(void *owner, u64 first, u64 n, u32 entry)
+{
+	struct model *model = owner;
+	u32 i = run_index(model, first);
+	struct model_run *run = &model->run[i];
+
+	if (entry)
+		return mark_made(model, first, n, entry);
+	if (i == model->runs || run->first != first)
+		return complain(model, "model: a run was released that does not exist");
+	if (n != (run->class == CLASS_SPAN ? 1 : run->n))
+		return complain(model, "model: not the right pages are unmarked");
+	if (run->live)
+		return complain(model, "model: a run with a live object was released");
+	free(run->taken);
+	model->runs--;
+	memmove(run, run + 1, (model->runs - i) * sizeof(*run));
+}
+
+static const struct heap_ops model_ops = {
+	.prepare = model_prepare,
+	.mark = model_mark,
+};
+
+/* Life. */
+
+struct model *model_create(u64 pages, u64 limit)
+{
+	struct model *model = calloc(1, sizeof(*model));
+
+	model->pages = pages;
+	model->limit = limit;
+	model->heap = heap_create(pages, limit, &model_ops, model);
+	return model;
+}
+
+static void model_free(struct model *model)
+{
+	u32 i;
+
+	heap_destroy(model->heap);
+	for (i = 0; i < model->runs; i++)
+		free(model->run[i].taken);
+	free(model);
+}
+
+/* Comparing. */
+
+static const char *check_objects(struct model *model)
+{
+	u64 objects = 0, bytes = 0, slabs = 0;
+	struct model_run *run;
+	struct heap_stat stat;
+	u32 i;
+
+	for (i = 0; i < model->runs; i++) {
+		run = &model->run[i];
+		objects += run->live;
+		bytes += run->live * model_slot_bytes(run);
+		slabs += run->class != CLASS_SPAN;
+	}
+	heap_get_stat(model->heap, &stat);
+	REQUIRE(stat.taken_pages == taken_pages(model));
+	REQUIRE(stat.limit_pages == model->limit);
+	REQUIRE(stat.live_objects == objects);
+	REQUIRE(stat.live_bytes == bytes);
+	REQUIRE(stat.slabs == slabs);
+	REQUIRE(stat.spans == model->runs - slabs);
+	REQUIRE(stat.requests == model->stat.requests);
+	REQUIRE(stat.failures == model->stat.failures);
+	REQUIRE(stat.frees == model->stat.frees);
+	for (i = 0; i < HEAP_REFUSALS; i++)
+		REQUIRE(stat.refused[i] == model->stat.refused[i]);
+	return NULL;
+}
+
+static const char *check_class(struct model *model, const struct heap_class_stat *seen,
+			       u32 class, u32 group)
+{
+	const struct heap_class_stat *want = &model->class_stat[group][class];
+	struct heap_class_stat stat;
+
+	heap_get_class_stat(model->heap, class, group, &stat);
+	REQUIRE(stat.slabs == seen->slabs && stat.total == seen->total);
+	REQUIRE(stat.used == seen->used && stat.frees == want->frees);
+	REQUIRE(stat.requests == want->requests && stat.failures == want->failures);
+	return NULL;
+}
+
+static const char *check_classes(struct model *model)
+{
+	struct heap_class_stat seen[CLASS_GROUPS][CLASS_COUNT] = {};
+	u32 i, class, group;
+
+	for (i = 0; i < model->runs; i++) {
+		const struct model_run *run = &model->run[i];
+		struct heap_class_stat *stat = &seen[run->group][run->class];
+		u64 unit = run->class == CLASS_SPAN ? run->n : 1;
+
+		stat->slabs++;
+		stat->total += model_slots(run) * unit;
+		stat->used += run->live * unit;
+	}
+	for (group = 0; group < CLASS_GROUPS; group++)
+		for (class = 0; class < CLASS_COUNT; class++)
+			REQUIRE_NULL(check_class(model, &seen[group][class], class, group));
+	return NULL;
+}
+
+const char *model_check(struct model *model)
+{
+	if (model->error)
+		return model->error;
+	REQUIRE_NULL(heap_check(model->heap));
+	REQUIRE_NULL(check_objects(model));
+	return check_classes(model);
+}
+
+const char *model_check_released(const struct model *model, bool trimmed)
+{
+	bool held[CLASS_GROUPS][CLASS_COUNT] = {};
+	u32 i;
+
+	for (i = 0; i < model->runs; i++) {
+		const struct model_run *run = &model->run[i];
+
+		if (run->live)
+			continue;
+		REQUIRE(run->class != CLASS_SPAN && !trimmed);
+		REQUIRE(!held[run->group][run->class]);
+		held[run->group][run->class] = true;
+	}
+	return NULL;
+}
+
+const char *model_destroy(struct model *model)
+{
+	struct heap_stat stat;
+	const char *error;
+	u32 slot;
+
+	error = model_check(model);
+	while (!error && model->runs) {
+		struct model_run *run = &model->run[model->runs - 1];
+
+		if (!run->live) {
+			heap_trim(model->heap);
+			error = model_check_released(model, true);
+			continue;
+		}
+		for (slot = 0; !run->taken[slot]; slot++)
+			;
+		error = model_free_one(model, model_slot_offset(run, slot));
+	}
+	heap_trim(model->heap);
+	heap_get_stat(model->heap, &stat);
+	if (!error && (stat.taken_pages || stat.live_bytes || stat.live_objects))
+		error = "model: something is left after all was freed";
+	error = error ?: model_check(model);
+	model_free(model);
+	return error;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the model's own files share: model.c has its state and compares it,
+ * model_ops.c chooses operations and predicts what they do.
+ */
+#ifndef SHMZONE_MODEL_IMPL_H
+#define SHMZONE_MODEL_IMPL_H
+
+#include "model.h"
+#include "../../kmod/core/heap.h"
+#include "../../kmod/core/pages.h"
+#include "../../kmod/tests/cases.h"
+
+#define MODEL_RUNS	600	/* beyond this, nothing is allocated */
+#define MODEL_RECENT	32
+#define NO_PAGE		(~0ULL)
+
+/* A slab or span. */
+struct model_run {
+	u64 first;
+	u64 n;
+	u32 class;
+	u32 group;
+	u32 live;	/* objects: for a span 0 or 1 */
+	u8 *taken;	/* a byte a slot */
+};
+
+/**
+ * struct model - the model
+ * @heap: the heap
+ * @pages: pages in the heap
+ * @limit: its limit
+ * @run: runs in address order
+ * @runs: how many
+ * @wanted: class and length of the run that the heap may reserve now
+ * @prepared: first page of the run that was prepared last
+ * @prepare_fails: what prepare answers
+ * @error: what a callback complains of
+ * @stat: figures as they should be
+ * @class_stat: by class and group; only requests, failures and frees
+ * @recent: offsets freed lately
+ */
+struct model {
+	struct heap *heap;
+	u64 pages;
+	u64 limit;
+	struct model_run run[MODEL_RUNS + 2 * HEAP_BATCH_MAX];
+	u32 runs;
+	struct {
+		u32 class;
+		u64 n;
+	} wanted;
+	u64 prepared;
+	int prepare_fails;
+	const char *error;
+	struct heap_stat stat;
+	struct heap_class_stat class_stat[CLASS_GROUPS][CLASS_COUNT];
+	u64 recent[MODEL_RECENT];
+	u32 recents;
+};
+
+/* The run that a page belongs to, or NULL. */
+struct model_run *model_run_at(struct model *model, u64 page);
+
+/* Where a run of @n pages would have to go, or %NO_PAGE. */
+u64 model_lowest_fit(const struct model *model, u64 n);
+
+/* Bytes of a slot or span, number of slots, and where one is. */
+u64 model_slot_bytes(const struct model_run *run);
+u32 model_slots(const struct model_run *run);
+u64 model_slot_offset(const struct model_run *run, u32 slot);
+
+/*
+ * Every span without its object must be gone, and at most one empty slab held
+ * by a class and group; none after a trim.
+ */
+const char *model_check_released(const struct model *model, bool trimmed);
+
+/* Frees one live object, with all checks. */
+const char *model_free_one(struct model *model, u64 offset);
+
+#endif /* SHMZONE_MODEL_IMPL_H */

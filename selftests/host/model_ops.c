@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A naive model of the heap, see model.h: operations and what they must do.
+ */
+#include "model_impl.h"
+
+/* Choosing. */
+
+static u64 choose(struct model_source *source, u64 bound)
+{
+	return bound > 1 ? source->next(source, bound) : 0;
+}
+
+/* From 1 to @max, all orders of magnitude alike. */
+static u64 choose_log(struct model_source *source, u64 max)
+{
+	u32 bits = choose(source, fls64(max) + 1);
+	u64 n = bits ? (1ULL << (bits - 1)) + choose(source, 1ULL << (bits - 1)) : 1;
+
+	return min(n, max);
+}
+
+static void choose_request(const struct model *model, struct model_source *source,
+			   struct heap_request *request)
+{
+	*request = (struct heap_request){ .group = choose(source, 3) * 7 };
+	switch (choose(source, 8)) {
+	case 0:
+		request->bytes = choose_log(source, model->pages) << PAGE_SHIFT;
+		break;
+	case 1:
+		request->bytes = 32769 + choose_log(source, 1 << 20);
+		break;
+	case 2:
+		request->bytes = choose_log(source, ~0ULL);
+		break;
+	case 3:
+		request->bytes = class_table[1 + choose(source, CLASS_COUNT - 1)].slot_bytes;
+		break;
+	default:
+		request->bytes = choose_log(source, 32768);
+	}
+	if (!choose(source, 4))
+		request->align = 1U << choose(source, PAGE_SHIFT + 1);
+	if (!choose(source, 50)) {
+		request->bytes = choose(source, 2);
+		request->align = choose(source, 1ULL << 32);
+		request->group = choose(source, 20);
+	}
+}
+
+static u64 choose_live(struct model *model, struct model_source *source)
+{
+	u32 i, tries, slots, slot;
+
+	for (tries = 0; tries < 8 && model->runs; tries++) {
+		struct model_run *run = &model->run[choose(source, model->runs)];
+
+		if (!run->live)
+			continue;
+		slots = model_slots(run);
+		slot = choose(source, slots);
+		for (i = 0; !run->taken[slot] && i < slots; i++)
+			slot = (slot + 1) % slots;
+		return model_slot_offset(run, slot);
+	}
+	return choose(source, model->pages << PAGE_SHIFT);
+}
+
+static u64 choose_offset(struct model *model, struct model_source *source)
+{
+	switch (choose(source, 16)) {
+	case 0:
+		return choose(source, model->pages << PAGE_SHIFT);
+	case 1:
+		return choose_log(source, ~0ULL);
+	case 2:
+		return model->recent[choose(source, MODEL_RECENT)];
+	case 3:
+		return choose_live(model, source) + choose(source, 64);
+	case 4:
+		return choose_live(model, source) + 8 * choose(source, 1 << 17) - (1 << 16);
+	case 5:
+		return choose(source, model->pages) << PAGE_SHIFT;
+	default:
+		return choose_live(model, source);
+	}
+}
+
+/* Allocating. */
+
+static bool request_valid(const struct heap_request *request, u32 n)
+{
+	u32 align = request->align;
+
+	return n >= 1 && n <= HEAP_BATCH_MAX && request->bytes && request->group < 16 &&
+	       (!align || ((align & (align - 1)) == 0 && align <= PAGE_SIZE));
+}
+
+/* Whether there was really no room for one more object. */
+static bool no_room(const struct model *model, u32 class, u32 group, u64 n)
+{
+	u32 i;
+
+	for (i = 0; i < model->runs && class != CLASS_SPAN; i++) {
+		const struct model_run *run = &model->run[i];
+
+		if (run->class == class && run->group == group && run->live < model_slots(run))
+			return false;
+	}
+	return model_lowest_fit(model, n) == NO_PAGE;
+}
+
+static const char *note_object(struct model *model, const struct heap_request *request, u64 offset)
+{
+	struct model_run *run = model_run_at(model, offset >> PAGE_SHIFT);
+	u32 slot;
+
+	REQUIRE(run);
+	REQUIRE(run->class == model->wanted.class && run->group == request->group);
+	REQUIRE(model_slot_bytes(run) >= request->bytes);
+	REQUIRE(!request->align || offset % request->align == 0);
+	slot = (offset - (run->first << PAGE_SHIFT)) / model_slot_bytes(run);
+	REQUIRE(slot < model_slots(run) && model_slot_offset(run, slot) == offset);
+	REQUIRE(!run->taken[slot]);
+	run->taken[slot] = 1;
+	run->live++;
+	return NULL;
+}
+
+/* The figures; a class and group that could not be set up has none. */
+static void note_figures(struct model *model, u32 group, u32 n, u32 got, bool injected)
+{
+	struct heap_class_stat *stat = &model->class_stat[group][model->wanted.class];
+	struct heap_class_stat real;
+
+	model->stat.requests += n;
+	model->stat.failures += n - got;
+	heap_get_class_stat(model->heap, model->wanted.class, group, &real);
+	if (injected && !stat->requests && !real.requests)
+		return;
+	stat->requests += n;
+	stat->failures += n - got;
+}
+
+static const char *alloc_once(struct model *model, const struct heap_request *request, u32 n,
+			      u32 fail_nth, bool *injected)
+{
+	u32 class = class_for(max(request->bytes, 1ULL), request->align);
+	u64 offsets[HEAP_BATCH_MAX + 1];
+	int i, got;
+
+	*injected = false;
+	model->wanted.class = class;
+	model->wanted.n = class ? class_table[class].slab_pages :
+			  request->bytes / PAGE_SIZE + !!(request->bytes % PAGE_SIZE);
+	host_fail_nth(fail_nth);
+	got = heap_alloc(model->heap, request, offsets, n);
+	*injected = host_failed();
+	if (!request_valid(request, n)) {
+		REQUIRE(got == -EINVAL);
+		return model->error;
+	}
+	REQUIRE(got && got <= (int)n);
+	for (i = 0; i < got; i++)
+		REQUIRE_NULL(note_object(model, request, offsets[i]));
+	if (got < 0)
+		REQUIRE(got == -ENOMEM || got == model->prepare_fails);
+	if (got < (int)n && !*injected && !model->prepare_fails)
+		REQUIRE(no_room(model, class, request->group, model->wanted.n));
+	note_figures(model, request->group, n, max(got, 0), *injected);
+	return model->error;
+}
+
+static const char *step_alloc(struct model *model, struct model_source *source)
+{
+	struct heap_request request;
+	bool injected;
+	u32 n = 1;
+
+	choose_request(model, source, &request);
+	if (!choose(source, 3))
+		n = choose(source, HEAP_BATCH_MAX + 2);
+	if (request.bytes > 4096)
+		n = min(n, 4U);
+	if (model->runs + n > MODEL_RUNS)
+		return NULL;
+	if (!choose(source, 16))
+		model->prepare_fails = -EIO;
+	REQUIRE_NULL(alloc_once(model, &request, n, 0, &injected));
+	model->prepare_fails = 0;
+	return NULL;
+}
+
+/* The same request with every allocation of memory failing in turn. */
+static const char *step_alloc_failing(struct model *model, struct model_source *source)
+{
+	struct heap_request request;
+	bool injected = true;
+	u32 nth;
+
+	choose_request(model, source, &request);
+	for (nth = 1; injected && model->runs < MODEL_RUNS; nth++) {
+		REQUIRE(nth < 100);
+		REQUIRE_NULL(alloc_once(model, &request, 1 + choose(source, 2), nth, &injected));
+		REQUIRE_NULL(heap_check(model->heap));
+	}
+	return NULL;
+}
+
+/* Freeing. */
+
+static enum heap_refusal predict(struct model *model, u64 offset, u64 bytes)
+{
+	u64 page = offset >> PAGE_SHIFT;
+	struct model_run *run;
+	u64 delta;
+
+	if (!offset || page >= model->pages)
+		return HEAP_BAD_OUTSIDE;
+	if (offset % 8)
+		return HEAP_BAD_MISALIGNED;
+	run = model_run_at(model, page);
+	if (!run || (run->class == CLASS_SPAN && !run->live))
+		return HEAP_BAD_NOT_LIVE;
+	delta = offset - (run->first << PAGE_SHIFT);
+	if (delta % model_slot_bytes(run))
+		return HEAP_BAD_INTERIOR;
+	if (!run->taken[delta / model_slot_bytes(run)])
+		return HEAP_BAD_NOT_LIVE;
+	if (!bytes)
+		return HEAP_REFUSALS;
+	if (run->class == CLASS_SPAN)
+		return bytes > 32768 && bytes <= model_slot_bytes(run) &&
+		       bytes + PAGE_SIZE > model_slot_bytes(run) ? HEAP_REFUSALS : HEAP_BAD_BYTES;
+	return class_for(bytes, min(model_slot_bytes(run) & -model_slot_bytes(run), PAGE_SIZE)) == run->class ?
+	       HEAP_REFUSALS : HEAP_BAD_BYTES;
+}
+
+static void note_free(struct model *model, u64 offset)
+{
+	struct model_run *run = model_run_at(model, offset >> PAGE_SHIFT);
+
+	run->taken[(offset - (run->first << PAGE_SHIFT)) / model_slot_bytes(run)] = 0;
+	run->live--;
+	model->stat.frees++;
+	model->class_stat[run->group][run->class].frees++;
+	model->recent[model->recents++ % MODEL_RECENT] = offset;
+}
+
+static const char *free_batch(struct model *model, const u64 *offsets, u32 n, u64 bytes)
+{
+	enum heap_refusal refusal = HEAP_REFUSALS;
+	struct model_run *run;
+	u32 i, freed = ~0U;
+	bool emptied;
+	int ret;
+
+	for (i = 0; i < n; i++) {
+		refusal = predict(model, offsets[i], bytes);
+		if (refusal != HEAP_REFUSALS)
+			break;
+		note_free(model, offsets[i]);
+	}
+	run = i < n ? model_run_at(model, offsets[i] >> PAGE_SHIFT) : NULL;
+	emptied = run && !run->live;
+	ret = heap_free(model->heap, offsets, n, bytes, &freed);
+	REQUIRE(freed == i);
+	REQUIRE(ret == (i == n ? 0 : -EINVAL));
+	/* A slab that this very batch has emptied may be gone or held back. */
+	if (refusal == HEAP_BAD_INTERIOR && emptied && !model_run_at(model, offsets[i] >> PAGE_SHIFT))
+		refusal = HEAP_BAD_NOT_LIVE;
+	if (i < n)
+		model->stat.refused[refusal]++;
+	REQUIRE_NULL(model_check_released(model, false));
+	return model->error;
+}
+
+const char *model_free_one(struct model *model, u64 offset)
+{
+	return free_batch(model, &offset, 1, 0);
+}
+
+static const char *step_free(struct model *model, struct model_source *source)
+{
+	u64 offsets[HEAP_BATCH_MAX], bytes = 0;
+	u32 i, n = choose(source, 3) ? 1 : 1 + choose(source, HEAP_BATCH_MAX);
+	struct model_run *run;
+
+	for (i = 0; i < n; i++)
+		offsets[i] = choose_offset(model, source);
+	run = model_run_at(model, offsets[0] >> PAGE_SHIFT);
+	if (run && !choose(source, 4))
+		bytes = model_slot_bytes(run) - choose(source, 16);
+	else if (!choose(source, 16))
+		bytes = choose_log(source, ~0ULL);
+	return free_batch(model, offsets, n, bytes);
+}
+
+/* Frees neighbours, as a program does that drops what it made together. */
+static const char *step_free_run(struct model *model, struct model_source *source)
+{
+	u64 offsets[HEAP_BATCH_MAX];
+	u32 slot, n = 0, slots;
+	struct model_run *run;
+
+	if (!model->runs)
+		return NULL;
+	run = &model->run[choose(source, model->runs)];
+	slots = model_slots(run);
+	for (slot = choose(source, slots); slot < slots && n < HEAP_BATCH_MAX; slot++)
+		if (run->taken[slot])
+			offsets[n++] = model_slot_offset(run, slot);
+	return n ? free_batch(model, offsets, n, 0) : NULL;
+}
+
+/* The rest. */
+
+static const char *step_find(struct model *model, struct model_source *source)
+{
+	u64 offset = choose_offset(model, source);
+	struct heap_object object;
+	struct model_run *run;
+
+	if (predict(model, offset, 0) != HEAP_REFUSALS) {
+		REQUIRE(heap_find(model->heap, offset, &object) == -EINVAL);
+		return NULL;
+	}
+	run = model_run_at(model, offset >> PAGE_SHIFT);
+	REQUIRE(!heap_find(model->heap, offset, &object));
+	REQUIRE(object.offset == offset && object.bytes == model_slot_bytes(run));
+	REQUIRE(object.class == run->class && object.group == run->group);
+	return NULL;
+}
+
+static const char *step_limit(struct model *model, struct model_source *source)
+{
+	model->limit = choose(source, 3) ? choose_log(source, model->pages) : model->pages;
+	heap_set_limit(model->heap, model->limit);
+	return NULL;
+}
+
+static const char *step_trim(struct model *model)
+{
+	heap_trim(model->heap);
+	REQUIRE_NULL(model_check_released(model, true));
+	return model->error;
+}
+
+const char *model_step(struct model *model, struct model_source *source)
+{
+	u32 kind = choose(source, 100);
+
+	if (kind < 40)
+		return step_alloc(model, source);
+	if (kind < 75)
+		return step_free(model, source);
+	if (kind < 85)
+		return step_free_run(model, source);
+	if (kind < 92)
+		return step_find(model, source);
+	if (kind < 95)
+		return step_alloc_failing(model, source);
+	if (kind < 96)
+		return step_limit(model, source);
+	if (kind < 97)
+		return step_trim(model);
+	return model_check(model);
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The heap: the cases that it shares with KUnit, and what each of its
+ * allocations of memory can lead to: it fails, or another thread does something
+ * meanwhile.
+ */
+#include "cases_main.h"
+#include "../../kmod/core/pages.h"
+#include "../../kmod/tests/heap_table.h"
+
+#define NTH_MAX	60
+
+static const char *fail_create(void)
+{
+	struct heap_rig *rig = core_zalloc_array(1, sizeof(*rig));
+	u32 nth;
+
+	for (nth = 1; !rig->heap && nth < NTH_MAX; nth++) {
+		u64 before = host_bytes();
+
+		host_fail_nth(nth);
+		rig->heap = heap_create(PAGES_MAX, PAGES_MAX, &rig_ops, rig);
+		REQUIRE(host_failed() == !rig->heap);
+		REQUIRE(rig->heap || host_bytes() == before);
+	}
+	REQUIRE(nth > 2 && nth < NTH_MAX);
+	return heap_rig_free(rig);
+}
+
+/* The first objects of a heap, in a place where every node is missing. */
+static const char *fail_first(u64 bytes, u64 before, u32 group)
+{
+	struct heap_request request = { .bytes = bytes, .group = group };
+	struct heap_rig *rig = heap_rig_make(1ULL << 32);
+	struct heap_stat stat;
+	int got = -ENOMEM;
+	u32 nth;
+
+	REQUIRE(rig && rig->heap);
+	if (before) {
+		struct heap_request first = { .bytes = before };
+
+		REQUIRE(heap_alloc(rig->heap, &first, rig->reg, 1) == 1);
+	}
+	for (nth = 1; got < 0 && nth < NTH_MAX; nth++) {
+		host_fail_nth(nth);
+		got = heap_alloc(rig->heap, &request, rig->reg + 1, 1);
+		REQUIRE(host_failed() ? got == -ENOMEM : got == 1);
+		REQUIRE_NULL(heap_check(rig->heap));
+		heap_get_stat(rig->heap, &stat);
+		REQUIRE(stat.failures == nth - (got > 0));
+		REQUIRE(got > 0 || stat.taken_pages == before >> PAGE_SHIFT);
+	}
+	REQUIRE(nth > 3 && nth < NTH_MAX);
+	return heap_rig_free(rig);
+}
+
+static const char *fail_first_slab(void)
+{
+	return fail_first(8, 0, 0);
+}
+
+static const char *fail_first_span(void)
+{
+	return fail_first(9 * PAGE_SIZE, 0, 3);
+}
+
+/* The run straddles leaves, chunks and top entries, and the row has to grow. */
+static const char *fail_far_slab(void)
+{
+	return fail_first(8, ((1ULL << 25) - 3) << PAGE_SHIFT, 1);
+}
+
+static const char *fail_far_span(void)
+{
+	return fail_first(100 * PAGE_SIZE, ((1ULL << 31) - 50) << PAGE_SHIFT, 1);
+}
+
+static struct heap_rig *meanwhile_rig;
+static struct heap_request meanwhile_request;
+
+static void meanwhile_alloc(void)
+{
+	if (heap_alloc(meanwhile_rig->heap, &meanwhile_request, meanwhile_rig->reg + 2, 1) != 1)
+		meanwhile_rig->error = "the request made meanwhile failed";
+}
+
+static void meanwhile_free(void)
+{
+	u32 freed;
+
+	if (heap_free(meanwhile_rig->heap, meanwhile_rig->reg, 1, 0, &freed))
+		meanwhile_rig->error = "the free made meanwhile failed";
+}
+
+/* Another thread does something at each moment at which it can. */
+static const char *meanwhile(u64 bytes, u64 other, void (*call)(void))
+{
+	struct heap_request before = { .bytes = 600 * PAGE_SIZE };
+	struct heap_request request = { .bytes = bytes };
+	u32 nth;
+
+	for (nth = 1; nth < 20; nth++) {
+		struct heap_rig *rig = heap_rig_make(1ULL << 32);
+
+		REQUIRE(rig && rig->heap);
+		meanwhile_rig = rig;
+		meanwhile_request.bytes = other;
+		REQUIRE(heap_alloc(rig->heap, &before, rig->reg, 1) == 1);
+		host_meanwhile(nth, call);
+		REQUIRE(heap_alloc(rig->heap, &request, rig->reg + 1, 1) == 1);
+		host_meanwhile(0, NULL);
+		REQUIRE(rig->reg[1] != rig->reg[2]);
+		REQUIRE_NULL(heap_rig_free(rig));
+	}
+	return NULL;
+}
+
+static const char *meanwhile_same_slot(void)
+{
+	return meanwhile(8, 8, meanwhile_alloc);
+}
+
+static const char *meanwhile_same_span(void)
+{
+	return meanwhile(9 * PAGE_SIZE, 9 * PAGE_SIZE, meanwhile_alloc);
+}
+
+static const char *meanwhile_huge_span(void)
+{
+	return meanwhile(8, 1ULL << 40, meanwhile_alloc);
+}
+
+static const char *meanwhile_freed(void)
+{
+	return meanwhile(8, 0, meanwhile_free) ?: meanwhile(9 * PAGE_SIZE, 0, meanwhile_free);
+}
+
+static const struct core_case host_cases[] = {
+	{ "another takes a slot of the class meanwhile", meanwhile_same_slot },
+	{ "another takes a span of the length meanwhile", meanwhile_same_span },
+	{ "another takes most of the heap meanwhile", meanwhile_huge_span },
+	{ "another frees what lies before meanwhile", meanwhile_freed },
+	{ "creating a heap while memory fails", fail_create },
+	{ "the first slab while memory fails", fail_first_slab },
+	{ "the first span while memory fails", fail_first_span },
+	{ "a slab across far boundaries while memory fails", fail_far_slab },
+	{ "a span across far boundaries while memory fails", fail_far_span },
+};
+
+int main(void)
+{
+	host_plan(ARRAY_SIZE(heap_cases) + ARRAY_SIZE(host_cases));
+	host_run_cases(heap_cases, ARRAY_SIZE(heap_cases), heap_play);
+	host_run_cases(host_cases, ARRAY_SIZE(host_cases), NULL);
+	return host_done();
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Several threads on one heap: nothing is handed out twice, and the heap is
+ * consistent at the end.
+ */
+#include "host.h"
+#include "../../kmod/core/heap.h"
+
+#define THREADS		4
+#define ROUNDS		12000
+#define OBJECTS		600
+#define PAGES		1500
+#define GRAIN		8
+
+static struct heap *heap;
+static _Atomic u8 owner_of[PAGES * 4096 / GRAIN];
+static u32 map[PAGES];
+static _Atomic u32 troubles;
+
+static int prepare(void *owner, u64 first, u64 n)
+{
+	(void)owner;
+	(void)n;
+	if (first % 16 == 0)
+		sched_yield();
+	return first % 97 ? 0 : -EIO;
+}
+
+static void mark(void *owner, u64 first, u64 n, u32 entry)
+{
+	(void)owner;
+	for (; n--; first++) {
+		troubles += !map[first] == !entry;
+		map[first] = entry;
+	}
+}
+
+static const struct heap_ops ops = { .prepare = prepare, .mark = mark };
+
+static void claim(u64 offset, u64 bytes, u8 from, u8 to)
+{
+	u64 i;
+
+	for (i = offset / GRAIN; i < (offset + bytes) / GRAIN; i++)
+		if (!__atomic_compare_exchange_n((u8 *)&owner_of[i], &(u8){ from }, to, false,
+						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			troubles++;
+}
+
+static u32 make(struct heap_object *object, u32 count, u64 *seed, u8 id)
+{
+	u64 offsets[HEAP_BATCH_MAX];
+	struct heap_request request = {
+		.bytes = 1 + host_random(seed) % (1 << host_random(seed) % 17),
+		.group = host_random(seed) % 2,
+	};
+	u32 n = 1 + host_random(seed) % (OBJECTS - count);
+	int i, got;
+
+	got = heap_alloc(heap, &request, offsets, min(n, request.bytes < 500 ? 64U : 4U));
+	for (i = 0; i < got; i++) {
+		troubles += !!heap_find(heap, offsets[i], &object[count + i]);
+		claim(offsets[i], object[count + i].bytes, 0, id);
+	}
+	return max(got, 0);
+}
+
+static void drop(const struct heap_object *object, u8 id)
+{
+	u32 freed;
+
+	claim(object->offset, object->bytes, id, 0);
+	troubles += !!heap_free(heap, &object->offset, 1, object->bytes, &freed);
+}
+
+static void *work(void *arg)
+{
+	struct heap_object object[OBJECTS];
+	u8 id = (uintptr_t)arg;
+	u64 seed = id;
+	u32 round, i, count = 0;
+
+	for (round = 0; round < ROUNDS; round++) {
+		if (count < OBJECTS && host_random(&seed) % 2)
+			count += make(object, count, &seed, id);
+		for (i = host_random(&seed) % 40; i && count; i--) {
+			u32 victim = host_random(&seed) % count;
+
+			drop(&object[victim], id);
+			object[victim] = object[--count];
+		}
+		if (host_random(&seed) % 256 == 0)
+			heap_trim(heap);
+		if (host_random(&seed) % 1024 == 0)
+			troubles += !!heap_check(heap);
+	}
+	while (count--)
+		drop(&object[count], id);
+	return NULL;
+}
+
+int main(void)
+{
+	pthread_t thread[THREADS];
+	struct heap_stat stat;
+	uintptr_t i;
+
+	host_plan(1);
+	heap = heap_create(PAGES, PAGES - 100, &ops, NULL);
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, work, (void *)(i + 1));
+	for (i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	CHECK_NULL(heap_check(heap));
+	heap_trim(heap);
+	heap_get_stat(heap, &stat);
+	CHECK_EQ(stat.taken_pages, 0);
+	CHECK_EQ(stat.live_objects, 0);
+	CHECK_EQ(troubles, 0);
+	heap_destroy(heap);
+	host_result("threads share a heap");
+	return host_done();
+}
