@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door: nothing of shmzone is built, tested or installed by any other
+# way in. Everything made lands in build/; kernels for the tests are kept in the
+# user's cache (see selftests/vm/kernel).
+
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-print-directory
+
+BUILD := $(CURDIR)/build
+prefix ?= /usr/local
+kernel = selftests/vm/kernel
+run = selftests/vm/run
+
+# The kernel to build the module for: "host" is the one KDIR's headers belong
+# to, the others are those of the cache.
+ifeq ($(origin KDIR),undefined)
+KDIR := /lib/modules/$(shell uname -r)/build
+KERNEL ?= $(if $(wildcard $(KDIR)/Makefile),host,6.1)
+else
+KERNEL := host
+endif
+vm_kernel = $(KERNEL:host=6.1)
+
+# kbuild writes beside its sources, so each kernel gets a tree of links to them.
+tree := $(BUILD)/kmod-$(KERNEL)
+# Evaluated in recipes only: the cache may have to be filled first.
+kdir = $(if $(filter host,$(KERNEL)),$(KDIR),$$($(kernel) path $(KERNEL)))
+# Modules carry no debug information: a report names symbols without it.
+kbuild = $(MAKE) -C "$$kdir" M=$(tree) W=1 CONFIG_DEBUG_INFO= CONFIG_DEBUG_INFO_BTF_MODULES= \
+	$(if $(filter uml,$(KERNEL)),ARCH=um)
+
+all: module lib ## build the module, the library and the tool
+
+.PHONY: module
+module: ## build the module for KERNEL=host|6.1|6.12|debug|uml, or against KDIR=
+	@mkdir -p $(tree)
+	@kdir=$(kdir) && exec 9>$(tree)/.lock && flock 9 && \
+	cp -rsf $(addprefix $(CURDIR)/,Kbuild kmod uapi) $(tree)/ && \
+	find $(tree) -xtype l -delete && \
+	$(kbuild) modules 9>&-
+
+.PHONY: lib
+lib: ## build the library and the tool
+	@$(MAKE) -C userlib BUILD=$(BUILD)/userlib all
+
+.PHONY: deps
+deps: ## install the Debian packages needed; DEPS=no only names them
+	@selftests/vm/deps $(if $(filter no,$(DEPS)),--no-install)
+
+.PHONY: demo
+demo: deps ## show it at work on real text, in a guest
+	@$(MAKE) lib
+	@source=$$($(kernel) path source) && \
+	$(run) --kernel $(vm_kernel) -- userlib/examples/demo.sh "$$source/Documentation"
+
+.PHONY: test
+test: deps ## run all tests, on three kernels; the last line counts them
+	@selftests/layers
+
+.PHONY: lint
+lint: ## check the sources without running them
+	@selftests/lint
+
+.PHONY: host-test
+host-test: ## test the allocator's core as a program
+	@$(MAKE) -C selftests/host BUILD=$(BUILD)/host test
+
+.PHONY: fuzz
+fuzz: ## fuzz the allocator's core as a program
+	@$(MAKE) -C selftests/host BUILD=$(BUILD)/host fuzz
+
+.PHONY: kunit
+kunit: ## run the KUnit suites in user-mode Linux
+	@selftests/vm/kunit --kernel uml
+
+.PHONY: selftests
+selftests: lib ## build the programs the guests run
+	@source=$$($(kernel) path source) && \
+	$(MAKE) -C selftests BUILD=$(BUILD)/selftests KSRC="$$source" all
+
+.PHONY: vm-test
+vm-test: selftests ## run the selftests in a guest of KERNEL=6.1|6.12|debug
+	@$(run) --kernel $(vm_kernel) --timeout 1200 -- selftests/run-kselftests
+
+.PHONY: shell
+shell: ## an interactive guest of KERNEL=6.1|6.12|debug with the module loaded
+	@$(run) --kernel $(vm_kernel) --shell
+
+.PHONY: install
+install: ## install the library, headers and tool below DESTDIR and prefix
+	@$(MAKE) -C userlib BUILD=$(BUILD)/userlib prefix=$(prefix) install
+
+.PHONY: install-module
+install-module: module ## install the module for the kernel it was built for
+	@kdir=$(kdir) && $(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+
+.PHONY: clean
+clean: ## remove everything built here, but not the cached kernels
+	@rm -rf $(BUILD)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
