@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The rules that are the same for every command: sizes, flags, reserved
+ * fields, pointers, numbers, kinds of descriptors.
+ *
+ * Each command is a variant of one fixture. Its arguments are valid; a test
+ * spoils one thing, expects the errno, and that nothing but the count of
+ * refused calls changed, and then that the same arguments unspoilt succeed.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/ioctl.h>
+#include <sys/stat.h>
+
+#include "kselftest_harness.h"
+#include "utils.h"
+
+/* A refused call that had an effect: no errno is that large. */
+#define HAD_EFFECT	100000
+
+/* What valid arguments need. */
+struct targets {
+	const char *name;		/* of the zone */
+	const char *other_name;		/* to be created */
+	__u64 object;
+	__u64 offsets[2];
+	struct shmzone_class classes[SHMZONE_CLASSES];
+	struct shmzone_class_figures figures[SHMZONE_CLASSES];
+};
+
+union arguments {
+	struct shmzone_info info;
+	struct shmzone_create create;
+	struct shmzone_open open;
+	struct shmzone_unlink unlink;
+	struct shmzone_alloc alloc;
+	struct shmzone_free free;
+	struct shmzone_query query;
+	struct shmzone_stat stat;
+	struct shmzone_class_stat class_stat;
+	__u32 size;
+	unsigned char bytes[3 * 4096];
+};
+
+static void fill_info(union arguments *args, struct targets *t)
+{
+	args->info.classes = to_u64(t->classes);
+	args->info.class_count = SHMZONE_CLASSES;
+	args->info.class_size = sizeof(struct shmzone_class);
+}
+
+static void fill_create(union arguments *args, struct targets *t)
+{
+	args->create.zone_bytes = MIB;
+	args->create.name = to_u64(t->other_name);
+	args->create.name_len = strlen(t->other_name);
+	args->create.mode = 0600;
+}
+
+static void fill_open(union arguments *args, struct targets *t)
+{
+	args->open.name = to_u64(t->name);
+	args->open.name_len = strlen(t->name);
+}
+
+static void fill_unlink(union arguments *args, struct targets *t)
+{
+	args->unlink.name = to_u64(t->name);
+	args->unlink.name_len = strlen(t->name);
+}
+
+static void fill_alloc(union arguments *args, struct targets *t)
+{
+	args->alloc.bytes = 100;
+	args->alloc.offsets = to_u64(t->offsets);
+	args->alloc.count = 2;
+}
+
+static void fill_free(union arguments *args, struct targets *t)
+{
+	args->free.offsets = to_u64(&t->object);
+	args->free.count = 1;
+}
+
+static void fill_query(union arguments *args, struct targets *t)
+{
+	args->query.offset = t->object;
+}
+
+static void fill_stat(union arguments *args, struct targets *t)
+{
+}
+
+static void fill_class_stat(union arguments *args, struct targets *t)
+{
+	args->class_stat.figures = to_u64(t->figures);
+	args->class_stat.count = SHMZONE_CLASSES;
+	args->class_stat.group = SHMZONE_GROUP_ALL;
+	args->class_stat.figures_size = sizeof(t->figures[0]);
+}
+
+FIXTURE(command) {
+	struct targets targets;
+	union arguments *args;
+	union arguments valid;
+	int control;
+	int zone;
+	int fd;
+	int wrong_fd;
+};
+
+FIXTURE_VARIANT(command) {
+	unsigned long cmd;
+	void (*fill)(union arguments *args, struct targets *targets);
+	size_t size;		/* of the structure, and of its first version */
+	size_t size_ver0;
+	size_t out;		/* where the out_ fields begin */
+	size_t reserved;	/* where a reserved __u32 is; 0: nowhere */
+	__u32 flags;		/* flags it knows */
+	bool on_control;
+	bool on_zone;
+	bool may_repeat;	/* the same arguments are valid again */
+};
+
+#define VARIANT(_name, _NAME, _out)					\
+	.cmd = SHMZONE_##_NAME,						\
+	.fill = fill_##_name,						\
+	.size = sizeof(struct shmzone_##_name),				\
+	.size_ver0 = SHMZONE_##_NAME##_SIZE_VER0,			\
+	.out = _out
+
+#define OUT(_name, _field)	offsetof(struct shmzone_##_name, _field)
+#define NO_OUT(_name)		sizeof(struct shmzone_##_name)
+#define RESERVED(_name)		\
+	.reserved = offsetof(struct shmzone_##_name, __reserved)
+
+FIXTURE_VARIANT_ADD(command, info_of_control) {
+	VARIANT(info, INFO, OUT(info, out_abi_version)),
+	.on_control = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, info_of_zone) {
+	VARIANT(info, INFO, OUT(info, out_abi_version)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, create) {
+	VARIANT(create, CREATE, NO_OUT(create)),
+	.flags = SHMZONE_CREATE_EXCL, .on_control = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, open) {
+	VARIANT(open, OPEN, NO_OUT(open)), RESERVED(open),
+	.flags = SHMZONE_OPEN_RDONLY, .on_control = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, unlink) {
+	VARIANT(unlink, UNLINK, NO_OUT(unlink)), RESERVED(unlink),
+	.on_control = true,
+};
+
+FIXTURE_VARIANT_ADD(command, alloc) {
+	VARIANT(alloc, ALLOC, OUT(alloc, out_count)), RESERVED(alloc),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, free) {
+	VARIANT(free, FREE, OUT(free, out_count)), RESERVED(free),
+	.on_zone = true,
+};
+
+FIXTURE_VARIANT_ADD(command, query) {
+	VARIANT(query, QUERY, OUT(query, out_bytes)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, stat) {
+	VARIANT(stat, STAT, OUT(stat, out_id)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, class_stat) {
+	VARIANT(class_stat, CLASS_STAT, OUT(class_stat, out_count)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_SETUP(command)
+{
+	struct targets *t = &self->targets;
+
+	self->control = control_fd();
+	t->name = fresh_name();
+	t->other_name = fresh_name();
+	self->zone = create_named(self->control, t->name, 0600);
+	t->object = alloc(self->zone, 64);
+	self->fd = variant->on_zone ? self->zone : self->control;
+	self->wrong_fd = variant->on_zone ? self->control : self->zone;
+
+	memset(&self->valid, 0, sizeof(self->valid));
+	variant->fill(&self->valid, t);
+	self->valid.size = variant->size;
+	self->args = malloc(sizeof(*self->args));
+	ASSERT_TRUE(!!self->args);
+	*self->args = self->valid;
+}
+
+FIXTURE_TEARDOWN(command)
+{
+	free(self->args);
+	close(self->zone);
+	close(self->control);
+}
+
+static __u64 refused_calls(const struct figures *figures, bool of_zone)
+{
+	return of_zone ? figures->stat.out_refused_calls :
+			 figures->info.out_refused_calls;
+}
+
+/*
+ * Make a call that is to be refused. Gives its result, or HAD_EFFECT if it did
+ * anything but count one refused call on that descriptor.
+ */
+static int refuse(FIXTURE_DATA(command) *self, int fd, unsigned long cmd,
+		  const void *args)
+{
+	bool of_zone = fd == self->zone;
+	struct figures before, after;
+	int ret;
+
+	if (_try_figures(self->control, self->zone, &before))
+		return HAD_EFFECT;
+	ret = _try_call(fd, cmd, args);
+	if (_try_figures(self->control, self->zone, &after))
+		return HAD_EFFECT;
+	if (!same_figures(&before, &after))
+		return HAD_EFFECT;
+	if (refused_calls(&after, of_zone) != refused_calls(&before, of_zone) + 1 ||
+	    refused_calls(&after, !of_zone) != refused_calls(&before, !of_zone)) {
+		fprintf(stderr, "# not counted as one refused call\n");
+		return HAD_EFFECT;
+	}
+	return ret;
+}
+
+#define refused(error)							\
+	ASSERT_EQ(-(error), refuse(self, self->fd, variant->cmd, self->args))
+
+/* The arguments as they were before they were spoilt are fine. */
+#define fine_unspoilt()							\
+do {									\
+	*self->args = self->valid;					\
+	call(self->fd, variant->cmd, self->args);			\
+} while (0)
+
+TEST_F(command, first_version_has_its_documented_size)
+{
+	ASSERT_EQ(variant->size_ver0, variant->size);
+}
+
+TEST_F(command, only_out_fields_are_written)
+{
+	memset(self->args->bytes + variant->out, 0xa5,
+	       sizeof(*self->args) - variant->out);
+	call(self->fd, variant->cmd, self->args);
+	ASSERT_EQ(0, memcmp(self->args, &self->valid, variant->out));
+	ASSERT_TRUE(all_bytes(self->args->bytes + variant->size,
+			      sizeof(*self->args) - variant->size, 0xa5));
+}
+
+TEST_F(command, size_below_minimum)
+{
+	static const __u32 below[] = { 0, 1, 4, 7, 8, 16 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(below); i++) {
+		self->args->size = below[i];
+		refused(EINVAL);
+	}
+	self->args->size = variant->size - 8;
+	refused(EINVAL);
+	self->args->size = variant->size - 1;
+	refused(EINVAL);
+	fine_unspoilt();
+}
+
+TEST_F(command, longer_with_zero_tail)
+{
+	const __u32 longer[] = { variant->size + 1, variant->size + 8,
+				 page_bytes() - 1, page_bytes() };
+	size_t i, n = variant->may_repeat ? ARRAY_SIZE(longer) : 1;
+
+	for (i = 0; i < n; i++) {
+		*self->args = self->valid;
+		self->args->size = longer[i];
+		memset(self->args->bytes + longer[i], 0xa5, 64);
+		call(self->fd, variant->cmd, self->args);
+		ASSERT_TRUE(all_bytes(self->args->bytes + variant->size,
+				      longer[i] - variant->size, 0));
+		ASSERT_TRUE(all_bytes(self->args->bytes + longer[i], 64, 0xa5));
+	}
+}
+
+TEST_F(command, longer_with_something_in_the_tail)
+{
+	self->args->size = variant->size + 8;
+	self->args->bytes[variant->size] = 1;
+	refused(E2BIG);
+
+	self->args->bytes[variant->size] = 0;
+	self->args->bytes[variant->size + 7] = 0x80;
+	refused(E2BIG);
+
+	self->args->bytes[variant->size + 7] = 0;
+	self->args->size = page_bytes();
+	self->args->bytes[page_bytes() - 1] = 1;
+	refused(E2BIG);
+	fine_unspoilt();
+}
+
+TEST_F(command, longer_than_a_page)
+{
+	self->args->size = page_bytes() + 1;
+	refused(E2BIG);
+	self->args->size = page_bytes() + 8;
+	refused(E2BIG);
+	self->args->size = UINT32_MAX;
+	refused(E2BIG);
+	fine_unspoilt();
+}
+
+TEST_F(command, unknown_flags_and_reserved_fields)
+{
+	int bit;
+
+	for (bit = 0; bit < 32; bit++) {
+		__u32 value = 1U << bit;
+
+		if (!(variant->flags & value)) {
+			self->args->info.flags = value;
+			refused(EOPNOTSUPP);
+			self->args->info.flags = value | variant->flags;
+			refused(EOPNOTSUPP);
+			self->args->info.flags = 0;
+		}
+		if (variant->reserved) {
+			memcpy(self->args->bytes + variant->reserved, &value, 4);
+			refused(EOPNOTSUPP);
+			memset(self->args->bytes + variant->reserved, 0, 4);
+		}
+	}
+	fine_unspoilt();
+}
+
+TEST_F(command, pointer_to_nowhere)
+{
+	static void *const nowhere[] = {
+		NULL, (void *)8, (void *)LONG_MIN, (void *)-4096L, (void *)-8L,
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(nowhere); i++)
+		ASSERT_EQ(-EFAULT, refuse(self, self->fd, variant->cmd, nowhere[i]));
+	fine_unspoilt();
+}
+
+TEST_F(command, structure_reaches_into_a_hole)
+{
+	char *end = page_before_hole();
+	char *start;
+
+	/* Even its size cannot be read, then only the size and flags can. */
+	ASSERT_EQ(-EFAULT, refuse(self, self->fd, variant->cmd, end));
+	start = memcpy(end - 8, self->args, 8);
+	ASSERT_EQ(-EFAULT, refuse(self, self->fd, variant->cmd, start));
+	start = memcpy(end - variant->size + 8, self->args, variant->size - 8);
+	ASSERT_EQ(-EFAULT, refuse(self, self->fd, variant->cmd, start));
+	start = memcpy(end - variant->size, self->args, variant->size);
+	call(self->fd, variant->cmd, start);
+}
+
+TEST_F(command, longer_structure_reaches_into_a_hole)
+{
+	char *start = (char *)page_before_hole() - variant->size;
+
+	self->args->size += 8;
+	memcpy(start, self->args, variant->size);
+	ASSERT_EQ(-EFAULT, refuse(self, self->fd, variant->cmd, start));
+	fine_unspoilt();
+}
+
+TEST_F(command, structure_not_aligned)
+{
+	char *start = (char *)malloc(2 * sizeof(*self->args)) + 1;
+
+	memcpy(start, self->args, variant->size);
+	call(self->fd, variant->cmd, start);
+}
+
+TEST_F(command, structure_in_read_only_memory)
+{
+	char *page = (char *)page_before_hole() - page_bytes();
+	__u64 live = stat_of(self->zone).out_live_objects;
+
+	memcpy(page, self->args, variant->size);
+	ASSERT_EQ(0, mprotect(page, page_bytes(), PROT_READ));
+	if (variant->out == variant->size) {
+		call(self->fd, variant->cmd, page);
+		return;
+	}
+	fail_call(EFAULT, self->fd, variant->cmd, page);
+	/* What could not be told did not happen. */
+	ASSERT_EQ(live, stat_of(self->zone).out_live_objects);
+}
+
+TEST_F(command, on_descriptors_of_another_kind)
+{
+	int pipes[2], foreign[4];
+	size_t i;
+
+	ASSERT_EQ(0, pipe(pipes));
+	foreign[0] = pipes[0];
+	foreign[1] = open("/dev/null", O_RDWR);
+	foreign[2] = memfd_create("selftest", 0);
+	foreign[3] = open("/proc/self/exe", O_RDONLY);
+	for (i = 0; i < ARRAY_SIZE(foreign); i++) {
+		ASSERT_LE(0, foreign[i]);
+		fail_call(ENOTTY, foreign[i], variant->cmd, self->args);
+	}
+	/* INFO alone is for both control and zone descriptors. */
+	if (variant->cmd != SHMZONE_INFO)
+		ASSERT_EQ(-ENOTTY, refuse(self, self->wrong_fd, variant->cmd,
+					  self->args));
+	fine_unspoilt();
+}
+
+TEST_F(command, on_closed_and_path_descriptors)
+{
+	int fd = dup(self->fd);
+	int path = open("/dev/shmzone", O_PATH);
+
+	ASSERT_LE(0, path);
+	ASSERT_EQ(0, close(fd));
+	fail_call(EBADF, fd, variant->cmd, self->args);
+	fail_call(EBADF, -1, variant->cmd, self->args);
+	fail_call(EBADF, path, variant->cmd, self->args);
+	fine_unspoilt();
+}
+
+TEST_F(command, number_with_direction_size_or_other_magic)
+{
+	unsigned int nr = _IOC_NR(variant->cmd);
+	const unsigned long wrong[] = {
+		_IOC(_IOC_READ, SHMZONE_IOC_MAGIC, nr, 0),
+		_IOC(_IOC_WRITE, SHMZONE_IOC_MAGIC, nr, 0),
+		_IOC(_IOC_READ | _IOC_WRITE, SHMZONE_IOC_MAGIC, nr, variant->size),
+		_IOC(_IOC_NONE, SHMZONE_IOC_MAGIC, nr, variant->size),
+		_IO(SHMZONE_IOC_MAGIC + 1, nr),
+		_IO(SHMZONE_IOC_MAGIC - 1, nr),
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		ASSERT_EQ(-ENOTTY, refuse(self, self->fd, wrong[i], self->args));
+	fine_unspoilt();
+}
+
+static bool is_command(unsigned int nr)
+{
+	switch (nr) {
+	case SHMZONE_CMD_INFO:
+	case SHMZONE_CMD_CREATE:
+	case SHMZONE_CMD_OPEN:
+	case SHMZONE_CMD_UNLINK:
+	case SHMZONE_CMD_ALLOC:
+	case SHMZONE_CMD_FREE:
+	case SHMZONE_CMD_QUERY:
+	case SHMZONE_CMD_STAT:
+	case SHMZONE_CMD_CLASS_STAT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+TEST(unknown_numbers)
+{
+	__u32 args[64] = { sizeof(args) };
+	int control = control_fd();
+	int zone = create(control, MIB);
+	unsigned int nr;
+
+	for (nr = 0; nr < 256; nr++) {
+		if (is_command(nr))
+			continue;
+		fail_call(ENOTTY, control, _IO(SHMZONE_IOC_MAGIC, nr), args);
+		fail_call(ENOTTY, zone, _IO(SHMZONE_IOC_MAGIC, nr), args);
+	}
+}
+
+TEST(device_node_is_not_for_everyone)
+{
+	struct stat node;
+
+	ASSERT_EQ(0, stat("/dev/shmzone", &node));
+	ASSERT_TRUE(S_ISCHR(node.st_mode));
+	ASSERT_EQ(0, node.st_mode & 0007);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The layout of the ABI in literal numbers: it compiles, or the ABI is broken.
+ * Compiled by lint as C and as C++, for 64 and for 32 bits, which must agree.
+ */
+#include <stddef.h>
+
+#include <linux/shmzone.h>
+
+#ifdef __cplusplus
+#define ASSERT(x)	static_assert(x, #x)
+#else
+#define ASSERT(x)	_Static_assert(x, #x)
+#endif
+
+/* Every member with where it begins, and where the next one does: no holes. */
+#define MEMBER(type, member, begin, end)				\
+	ASSERT(offsetof(struct shmzone_##type, member) == (begin));	\
+	ASSERT(sizeof(((struct shmzone_##type *)0)->member) == (end) - (begin))
+
+#define SIZE(type, bytes)	ASSERT(sizeof(struct shmzone_##type) == (bytes))
+#define COMMAND(NAME, number, size_ver0)				\
+	ASSERT(SHMZONE_##NAME == (number));				\
+	ASSERT(SHMZONE_##NAME##_SIZE_VER0 == (size_ver0))
+
+COMMAND(INFO, 0xb900, 80);
+COMMAND(CREATE, 0xb901, 40);
+COMMAND(OPEN, 0xb902, 24);
+COMMAND(UNLINK, 0xb903, 24);
+COMMAND(ALLOC, 0xb910, 48);
+COMMAND(FREE, 0xb911, 40);
+COMMAND(QUERY, 0xb912, 32);
+COMMAND(STAT, 0xb918, 168);
+COMMAND(CLASS_STAT, 0xb919, 40);
+
+ASSERT(SHMZONE_ABI_VERSION == 1);
+ASSERT(SHMZONE_NAME_MAX == 255);
+ASSERT(SHMZONE_BATCH_MAX == 4096);
+ASSERT(SHMZONE_GROUPS == 16);
+ASSERT(SHMZONE_CLASSES == 45);
+ASSERT(SHMZONE_CLASS_SPAN == 0);
+ASSERT(SHMZONE_GROUP_ALL == 4294967295U);
+ASSERT(SHMZONE_MMAP_PAGE_MAP == 281474976710656ULL);
+ASSERT(SHMZONE_CREATE_EXCL == 1);
+ASSERT(SHMZONE_OPEN_RDONLY == 1);
+ASSERT(SHMZONE_KIND_NONE == 0);
+ASSERT(SHMZONE_KIND_SLAB == 1);
+ASSERT(SHMZONE_KIND_SPAN == 2);
+ASSERT(SHMZONE_PAGE_CLASS(0xabcdfa6dU) == 0x2d);
+ASSERT(SHMZONE_PAGE_GROUP(0xabcdfa6dU) == 0x9);
+ASSERT(SHMZONE_PAGE_KIND(0xabcdfa6dU) == 0x2);
+ASSERT(SHMZONE_PAGE_OWNER(0xabcdfa6dU) == 0xabcd);
+
+SIZE(class, 16);
+MEMBER(class, slot_bytes, 0, 4);
+MEMBER(class, slab_pages, 4, 8);
+MEMBER(class, slab_slots, 8, 12);
+MEMBER(class, __reserved, 12, 16);
+
+SIZE(info, 80);
+MEMBER(info, size, 0, 4);
+MEMBER(info, flags, 4, 8);
+MEMBER(info, classes, 8, 16);
+MEMBER(info, class_count, 16, 20);
+MEMBER(info, class_size, 20, 24);
+MEMBER(info, out_abi_version, 24, 28);
+MEMBER(info, out_page_bytes, 28, 32);
+MEMBER(info, out_features, 32, 40);
+MEMBER(info, out_zone_bytes_max, 40, 48);
+MEMBER(info, out_class_count, 48, 52);
+MEMBER(info, out_group_count, 52, 56);
+MEMBER(info, out_batch_max, 56, 60);
+MEMBER(info, out_name_max, 60, 64);
+MEMBER(info, out_zones, 64, 72);
+MEMBER(info, out_refused_calls, 72, 80);
+
+SIZE(create, 40);
+MEMBER(create, size, 0, 4);
+MEMBER(create, flags, 4, 8);
+MEMBER(create, zone_bytes, 8, 16);
+MEMBER(create, limit_bytes, 16, 24);
+MEMBER(create, name, 24, 32);
+MEMBER(create, name_len, 32, 36);
+MEMBER(create, mode, 36, 40);
+
+SIZE(open, 24);
+MEMBER(open, size, 0, 4);
+MEMBER(open, flags, 4, 8);
+MEMBER(open, name, 8, 16);
+MEMBER(open, name_len, 16, 20);
+MEMBER(open, __reserved, 20, 24);
+
+SIZE(unlink, 24);
+MEMBER(unlink, size, 0, 4);
+MEMBER(unlink, flags, 4, 8);
+MEMBER(unlink, name, 8, 16);
+MEMBER(unlink, name_len, 16, 20);
+MEMBER(unlink, __reserved, 20, 24);
+
+SIZE(alloc, 48);
+MEMBER(alloc, size, 0, 4);
+MEMBER(alloc, flags, 4, 8);
+MEMBER(alloc, bytes, 8, 16);
+MEMBER(alloc, offsets, 16, 24);
+MEMBER(alloc, count, 24, 28);
+MEMBER(alloc, align, 28, 32);
+MEMBER(alloc, group, 32, 36);
+MEMBER(alloc, __reserved, 36, 40);
+MEMBER(alloc, out_count, 40, 44);
+MEMBER(alloc, __out_reserved, 44, 48);
+
+SIZE(free, 40);
+MEMBER(free, size, 0, 4);
+MEMBER(free, flags, 4, 8);
+MEMBER(free, offsets, 8, 16);
+MEMBER(free, count, 16, 20);
+MEMBER(free, __reserved, 20, 24);
+MEMBER(free, bytes, 24, 32);
+MEMBER(free, out_count, 32, 36);
+MEMBER(free, out_error, 36, 40);
+
+SIZE(query, 32);
+MEMBER(query, size, 0, 4);
+MEMBER(query, flags, 4, 8);
+MEMBER(query, offset, 8, 16);
+MEMBER(query, out_bytes, 16, 24);
+MEMBER(query, out_class, 24, 28);
+MEMBER(query, out_group, 28, 32);
+
+SIZE(stat, 168);
+MEMBER(stat, size, 0, 4);
+MEMBER(stat, flags, 4, 8);
+MEMBER(stat, out_id, 8, 16);
+MEMBER(stat, out_zone_bytes, 16, 24);
+MEMBER(stat, out_limit_bytes, 24, 32);
+MEMBER(stat, out_taken_bytes, 32, 40);
+MEMBER(stat, out_live_bytes, 40, 48);
+MEMBER(stat, out_live_objects, 48, 56);
+MEMBER(stat, out_slabs, 56, 64);
+MEMBER(stat, out_spans, 64, 72);
+MEMBER(stat, out_resident_bytes, 72, 80);
+MEMBER(stat, out_swapped_bytes, 80, 88);
+MEMBER(stat, out_kernel_bytes, 88, 96);
+MEMBER(stat, out_requests, 96, 104);
+MEMBER(stat, out_failures, 104, 112);
+MEMBER(stat, out_frees, 112, 120);
+MEMBER(stat, out_bad_outside, 120, 128);
+MEMBER(stat, out_bad_misaligned, 128, 136);
+MEMBER(stat, out_bad_interior, 136, 144);
+MEMBER(stat, out_bad_not_live, 144, 152);
+MEMBER(stat, out_bad_bytes, 152, 160);
+MEMBER(stat, out_refused_calls, 160, 168);
+
+SIZE(class_figures, 48);
+MEMBER(class_figures, slabs, 0, 8);
+MEMBER(class_figures, total, 8, 16);
+MEMBER(class_figures, used, 16, 24);
+MEMBER(class_figures, requests, 24, 32);
+MEMBER(class_figures, failures, 32, 40);
+MEMBER(class_figures, frees, 40, 48);
+
+SIZE(class_stat, 40);
+MEMBER(class_stat, size, 0, 4);
+MEMBER(class_stat, flags, 4, 8);
+MEMBER(class_stat, figures, 8, 16);
+MEMBER(class_stat, first_class, 16, 20);
+MEMBER(class_stat, count, 20, 24);
+MEMBER(class_stat, group, 24, 28);
+MEMBER(class_stat, figures_size, 28, 32);
+MEMBER(class_stat, out_count, 32, 36);
+MEMBER(class_stat, __out_reserved, 36, 40);
