@@ -18,9 +18,10 @@
  *
  * There is one lock. Who changes anything takes it by heap_lock() and drops it
  * by heap_unlock(), which then frees what became superfluous meanwhile;
- * functions that may drop and retake it say so. What concerns a single shelf (its slots, its figures)
- * and what concerns pages (bitmap, directory, runs) are kept apart, so that
- * each shelf can get a lock of its own, taken before that of the pages.
+ * functions that may drop and retake it say so. What concerns a single shelf
+ * (its slots, its figures) and what concerns pages (bitmap, directory, runs)
+ * are kept apart, so that each shelf can get a lock of its own, taken before
+ * that of the pages.
  */
 #ifndef SHMZONE_CORE_HEAP_IMPL_H
 #define SHMZONE_CORE_HEAP_IMPL_H

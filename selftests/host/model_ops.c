@@ -214,7 +214,7 @@ static enum heap_refusal predict(struct model *model, u64 offset, u64 bytes)
 {
 	u64 page = offset >> PAGE_SHIFT;
 	struct model_run *run;
-	u64 delta;
+	u64 align, delta;
 
 	if (!offset || page >= model->pages)
 		return HEAP_BAD_OUTSIDE;
@@ -233,7 +233,8 @@ static enum heap_refusal predict(struct model *model, u64 offset, u64 bytes)
 	if (run->class == CLASS_SPAN)
 		return bytes > 32768 && bytes <= model_slot_bytes(run) &&
 		       bytes + PAGE_SIZE > model_slot_bytes(run) ? HEAP_REFUSALS : HEAP_BAD_BYTES;
-	return class_for(bytes, min(model_slot_bytes(run) & -model_slot_bytes(run), PAGE_SIZE)) == run->class ?
+	align = min(model_slot_bytes(run) & -model_slot_bytes(run), PAGE_SIZE);
+	return class_for(bytes, align) == run->class ?
 	       HEAP_REFUSALS : HEAP_BAD_BYTES;
 }
 
@@ -268,7 +269,8 @@ static const char *free_batch(struct model *model, const u64 *offsets, u32 n, u6
 	REQUIRE(freed == i);
 	REQUIRE(ret == (i == n ? 0 : -EINVAL));
 	/* A slab that this very batch has emptied may be gone or held back. */
-	if (refusal == HEAP_BAD_INTERIOR && emptied && !model_run_at(model, offsets[i] >> PAGE_SHIFT))
+	if (refusal == HEAP_BAD_INTERIOR && emptied &&
+	    !model_run_at(model, offsets[i] >> PAGE_SHIFT))
 		refusal = HEAP_BAD_NOT_LIVE;
 	if (i < n)
 		model->stat.refused[refusal]++;

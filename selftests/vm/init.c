@@ -104,11 +104,19 @@ static char **words(const char *path)
 	return list;
 }
 
+static int size_from(const char *name, int otherwise)
+{
+	const char *text = getenv(name);
+	int size = text ? atoi(text) : 0;
+
+	return size > 0 ? size : otherwise;
+}
+
 /* What the command writes leaves as it is: no CR is added, no byte changed. */
 static int open_terminal(bool interactive)
 {
 	int fd = open(TERMINAL, O_RDWR | O_NOCTTY);
-	struct winsize window = { .ws_row = 24, .ws_col = 80 };
+	struct winsize window = { 0 };
 	struct termios mode;
 
 	if (fd < 0 || tcgetattr(fd, &mode)) {
@@ -116,10 +124,8 @@ static int open_terminal(bool interactive)
 		return -1;
 	}
 	if (interactive) {
-		if (getenv("LINES"))
-			window.ws_row = atoi(getenv("LINES"));
-		if (getenv("COLUMNS"))
-			window.ws_col = atoi(getenv("COLUMNS"));
+		window.ws_row = size_from("LINES", 24);
+		window.ws_col = size_from("COLUMNS", 80);
 		ioctl(fd, TIOCSWINSZ, &window);
 	} else {
 		cfmakeraw(&mode);

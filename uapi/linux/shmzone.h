@@ -15,11 +15,12 @@
  * DOC: objects
  *
  * The *control descriptor* is an open /dev/shmzone; whoever may open the node,
- * for reading or writing, may use it. It takes INFO, CREATE, OPEN and UNLINK. CREATE and OPEN return a *zone descriptor*, which takes
- * INFO, ALLOC, FREE, QUERY, STAT and CLASS_STAT, and which is mapped with
- * mmap(2). A zone lives as long as a descriptor or a mapping of it does, in
- * any process; its name goes with it, or earlier by UNLINK. Descriptors are
- * close-on-exec; hand them on by fork(2) or SCM_RIGHTS.
+ * for reading or writing, may use it. It takes INFO, CREATE, OPEN and UNLINK.
+ * CREATE and OPEN return a *zone descriptor*, which takes INFO, ALLOC, FREE,
+ * QUERY, STAT and CLASS_STAT, and which is mapped with mmap(2). A zone lives as
+ * long as a descriptor or a mapping of it does, in any process; its name goes
+ * with it, or earlier by UNLINK. Descriptors are close-on-exec; hand them on by
+ * fork(2) or SCM_RIGHTS.
  *
  * Memory inside a zone is named by its *offset*: the position in bytes from
  * the zone's start, the same in every process. Offset 0 is never allocated.
@@ -209,7 +210,9 @@ struct shmzone_info {
  * @size: sizeof(struct shmzone_create)
  * @flags: 0 or %SHMZONE_CREATE_EXCL (which needs a name)
  * @zone_bytes: bytes of address space: a multiple of the page size, at least
- *              two pages. It costs nothing until it is used.
+ *              two pages. It costs nothing until it is used. The first page
+ *              is never allocated and the smallest slab takes three, so a zone
+ *              is of use from four pages on.
  * @limit_bytes: bytes that allocations may take in whole pages, a multiple of
  *               the page size and at most @zone_bytes; 0 means no limit but
  *               the size
@@ -302,7 +305,8 @@ struct shmzone_unlink {
  * @__out_reserved: zero
  *
  * Returns 0 if at least one object was allocated, else ENOMEM. If the answer
- * cannot be written in full, nothing is allocated: EFAULT. Objects are not zeroed. Needs a descriptor open for writing: EACCES.
+ * cannot be written in full, nothing is allocated: EFAULT. Objects are not
+ * zeroed. Needs a descriptor open for writing: EACCES.
  */
 struct shmzone_alloc {
 	__u32 size;
