@@ -70,6 +70,10 @@ host-test: ## test the allocator's core as a program
 fuzz: ## fuzz the allocator's core as a program
 	@$(MAKE) -C selftests/host BUILD=$(BUILD)/host fuzz
 
+.PHONY: bench
+bench: ## time the allocator's core as a program
+	@$(MAKE) -C selftests/host BUILD=$(BUILD)/host bench
+
 .PHONY: kunit
 kunit: ## run the KUnit suites in user-mode Linux
 	@selftests/vm/kunit --kernel uml
@@ -92,8 +96,9 @@ install: ## install the library, headers and tool below DESTDIR and prefix
 	@$(MAKE) -C userlib BUILD=$(BUILD)/userlib prefix=$(prefix) install
 
 .PHONY: install-module
-install-module: module ## install the module for the kernel it was built for
+install-module: module ## install the module for the kernel it was built for, and its udev rule
 	@kdir=$(kdir) && $(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+	@install -Dm644 kmod/60-shmzone.rules $(DESTDIR)/usr/lib/udev/rules.d/60-shmzone.rules
 
 .PHONY: clean
 clean: ## remove everything built here, but not the cached kernels

@@ -63,13 +63,14 @@ long info_ioctl(struct ucmd *ucmd)
 }
 
 /*
- * A descriptor for the zone. The caller's reference to the zone stays the
- * caller's.
+ * A descriptor for the zone, which is entered under its name on the way if it
+ * is @new and has one: it is complete then. The caller's reference to the zone
+ * stays the caller's.
  */
-static long install(struct shmzone *zone, bool write)
+static long install(struct shmzone *zone, bool write, bool new)
 {
 	struct file *file;
-	int fd;
+	int fd, ret = 0;
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
@@ -78,6 +79,13 @@ static long install(struct shmzone *zone, bool write)
 	if (IS_ERR(file)) {
 		put_unused_fd(fd);
 		return PTR_ERR(file);
+	}
+	if (new && zone->name.len)
+		ret = name_add(zone);
+	if (ret) {
+		fput(file);
+		put_unused_fd(fd);
+		return ret;
 	}
 	fd_install(fd, file);
 	return fd;
@@ -90,7 +98,7 @@ static long open_by_name(const struct zone_name *key, bool write)
 
 	if (IS_ERR(zone))
 		return PTR_ERR(zone);
-	fd = install(zone, write);
+	fd = install(zone, write, false);
 	zone_put(zone);
 	return fd;
 }
@@ -119,9 +127,7 @@ static long create_new(const struct shmzone_create *create,
 		       const struct zone_name *key)
 {
 	struct shmzone *zone;
-	struct file *file;
-	long ret;
-	int fd;
+	long fd;
 
 	zone = zone_create(create->zone_bytes,
 			   create->limit_bytes ?: create->zone_bytes);
@@ -131,33 +137,9 @@ static long create_new(const struct shmzone_create *create,
 		zone->name = *key;
 		name_own(&zone->name, create->mode);
 	}
-
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	ret = fd;
-	if (fd < 0)
-		goto out_put;
-	file = zone_file_open(zone, true);
-	if (IS_ERR(file)) {
-		ret = PTR_ERR(file);
-		goto err_fd;
-	}
-	/* The zone is complete: from here on others may find it. */
-	if (key) {
-		ret = name_add(zone);
-		if (ret)
-			goto err_file;
-	}
-	fd_install(fd, file);
+	fd = install(zone, true, true);
 	zone_put(zone);
 	return fd;
-
-err_file:
-	fput(file);
-err_fd:
-	put_unused_fd(fd);
-out_put:
-	zone_put(zone);
-	return ret;
 }
 
 long create_ioctl(struct ucmd *ucmd)

@@ -28,8 +28,6 @@
 
 #include "shmzone.h"
 
-#define PAGE_MAP_PGOFF	(SHMZONE_MMAP_PAGE_MAP >> PAGE_SHIFT)
-
 static_assert(SHMZONE_MMAP_PAGE_MAP >= ZONE_BYTES_MAX);
 
 static int data_mmap(struct file *file, struct vm_area_struct *vma)

@@ -98,6 +98,7 @@ static void name_forget(struct zone_name *name)
 	name->ns = NULL;
 }
 
+/* A kernel without IPC namespaces may have none at all, so ns may be NULL. */
 static bool name_capable(const struct zone_name *name, int cap)
 {
 	return name->ns ? ns_capable(name->ns->user_ns, cap) : capable(cap);

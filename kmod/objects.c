@@ -78,6 +78,7 @@ static int alloc_batch(struct heap *heap, const struct heap_request *req,
 
 	while (done < count) {
 		u32 n = piece(count, done);
+		u32 asked = done + n;
 		int ret = heap_alloc(heap, req, offsets + done, n);
 
 		if (ret > 0)
@@ -89,8 +90,7 @@ static int alloc_batch(struct heap *heap, const struct heap_request *req,
 		}
 		if (ret < (int)n) {
 			/* Those of later pieces fail without being tried. */
-			heap_note_failed(heap, req,
-					 count - rounddown(done, HEAP_BATCH_MAX) - n);
+			heap_note_failed(heap, req, count - asked);
 			return done ?: ret;
 		}
 		cond_resched();
@@ -204,8 +204,10 @@ long free_ioctl(struct ucmd *ucmd)
 	if (ret)
 		return ret;
 	ret = batch_init(&batch, free->count);
-	if (ret)
+	if (ret) {
+		ucmd->examined = true;
 		return ret;
+	}
 	if (copy_from_user(batch.offsets, from, free->count * sizeof(u64))) {
 		ret = -EFAULT;
 		goto out;

@@ -32,7 +32,6 @@
 
 #include "shmzone.h"
 
-#define PAGE_MAP_PGOFF	(SHMZONE_MMAP_PAGE_MAP >> PAGE_SHIFT)
 #define PART_ENTRIES	(PAGE_SIZE / sizeof(u32))
 
 /* On a part that no VMA shows as zeros any more. */

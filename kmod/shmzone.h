@@ -52,6 +52,9 @@ struct vm_area_struct;
 #define ZONE_PAGES_MAX	(1ULL << 32)
 #define ZONE_BYTES_MAX	((u64)ZONE_PAGES_MAX << PAGE_SHIFT)
 
+/* Where the page map begins among the mmap offsets of a zone, in pages. */
+#define PAGE_MAP_PGOFF	(SHMZONE_MMAP_PAGE_MAP >> PAGE_SHIFT)
+
 /**
  * struct pagemap - the page map of a zone, in parts of a page each
  * @file: shmem file without content: its inode is the address space of all

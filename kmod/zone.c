@@ -29,26 +29,29 @@ static_assert(ZONE_PAGES_MAX == PAGES_MAX);
 static_assert(SHMZONE_CLASSES == CLASS_COUNT);
 static_assert(SHMZONE_GROUPS == CLASS_GROUPS);
 static_assert(SHMZONE_CLASS_SPAN == CLASS_SPAN);
+static_assert(SHMZONE_KIND_NONE == HEAP_KIND_NONE);
+static_assert(SHMZONE_KIND_SLAB == HEAP_KIND_SLAB);
+static_assert(SHMZONE_KIND_SPAN == HEAP_KIND_SPAN);
 
 static atomic_long_t nr_zones;
 static atomic64_t last_id;
 
 /* heap_ops: the heap's pages are this zone's pages. */
 
-static int zone_prepare(void *owner, u64 first, u64 n)
+static int zone_prepare(void *owner, u64 first, u64 n, u64 marked)
 {
 	struct shmzone *zone = owner;
 
-	/* Of a run longer than any slab, a span, only the head is marked. */
-	return pagemap_prepare(&zone->map, first,
-			       n > CLASS_SLAB_PAGES_MAX ? 1 : n);
+	return pagemap_prepare(&zone->map, first, marked);
 }
 
-static void zone_mark(void *owner, u64 first, u64 n, u32 entry)
+static void zone_mark(void *owner, u64 first, u64 n, u32 mark)
 {
 	struct shmzone *zone = owner;
 
-	pagemap_mark(&zone->map, first, n, entry);
+	pagemap_mark(&zone->map, first, n,
+		     HEAP_MARK_CLASS(mark) | HEAP_MARK_GROUP(mark) << 6 |
+			     HEAP_MARK_KIND(mark) << 10);
 }
 
 static const struct heap_ops zone_heap_ops = {

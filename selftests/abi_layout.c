@@ -49,7 +49,6 @@ ASSERT(SHMZONE_KIND_SPAN == 2);
 ASSERT(SHMZONE_PAGE_CLASS(0xabcdfa6dU) == 0x2d);
 ASSERT(SHMZONE_PAGE_GROUP(0xabcdfa6dU) == 0x9);
 ASSERT(SHMZONE_PAGE_KIND(0xabcdfa6dU) == 0x2);
-ASSERT(SHMZONE_PAGE_OWNER(0xabcdfa6dU) == 0xabcd);
 
 SIZE(class, 16);
 MEMBER(class, slot_bytes, 0, 4);

@@ -29,8 +29,6 @@
 
 #define CLASS_SLAB_PAGES_MAX	8	/* in a slab of any class */
 
-#define CLASS_SLAB_PAGES_MAX	8
-
 /**
  * struct class_info - one row of the table, all zero for %CLASS_SPAN
  * @slot_bytes: bytes in a slot

@@ -8,9 +8,13 @@
  * there can harm it.
  *
  * Unlike the parts it is made of, which leave locking to their caller, the
- * heap locks itself. Functions marked "may sleep" allocate or call the owner
- * back; all others may be called in any process context. Frees never
- * allocate and never fail but for a wrong offset.
+ * heap locks itself. Functions marked "may sleep" allocate, call @prepare, or
+ * free memory at length; all others may be called in any process context.
+ * Frees never allocate and never fail but for a wrong offset.
+ *
+ * The dirty bits of the page bitmap, heap_trim() and heap_set_limit() are there
+ * for giving memory back and for limits that change; so far only tests use
+ * them.
  */
 #ifndef SHMZONE_CORE_HEAP_H
 #define SHMZONE_CORE_HEAP_H
@@ -26,19 +30,30 @@ struct heap;
 /**
  * struct heap_ops - what the heap asks of its owner
  * @prepare: called without locks, may sleep, before pages [first, first + n)
- *           are used for the first time or again; what it needs for @mark is
- *           to be ready afterwards. Returns 0 or a negative errno, which the
+ *           are used for the first time or again, of which the first @marked
+ *           are going to be marked. Returns 0 or a negative errno, which the
  *           allocation then fails with. It is not undone.
- * @mark: called under the heap's lock for pages [first, first + n) with the
- *        page-map entry they shall have; never sleeps, never fails
+ * @mark: called under the heap's lock for pages [first, first + n): what they
+ *        are used for from now on, as HEAP_MARK(), or 0 for nothing; never
+ *        sleeps, never fails
  *
- * All pages of a slab are marked, but of a span the first alone. A run of more
- * than %CLASS_SLAB_PAGES_MAX pages is a span.
+ * All pages of a slab are marked, but of a span the first alone.
  */
 struct heap_ops {
-	int (*prepare)(void *owner, u64 first, u64 n);
-	void (*mark)(void *owner, u64 first, u64 n, u32 entry);
+	int (*prepare)(void *owner, u64 first, u64 n, u64 marked);
+	void (*mark)(void *owner, u64 first, u64 n, u32 mark);
 };
+
+enum heap_kind {
+	HEAP_KIND_NONE,
+	HEAP_KIND_SLAB,
+	HEAP_KIND_SPAN,
+};
+
+#define HEAP_MARK(kind, class, group)	((class) | (group) << 8 | (u32)(kind) << 16)
+#define HEAP_MARK_CLASS(mark)		((mark) & 0xff)
+#define HEAP_MARK_GROUP(mark)		((mark) >> 8 & 0xff)
+#define HEAP_MARK_KIND(mark)		((mark) >> 16)
 
 /**
  * struct heap_request - what is wanted of heap_alloc()
@@ -128,7 +143,7 @@ void heap_destroy(struct heap *heap);
  * @n: objects wanted, 1 to HEAP_BATCH_MAX
  *
  * May sleep. Returns how many were allocated, at least 1, or -EINVAL for a
- * malformed request (counted by nobody), or -ENOMEM.
+ * malformed request (counted by nobody), or -ENOMEM, or what @prepare returned.
  */
 int heap_alloc(struct heap *heap, const struct heap_request *req, u64 *offsets,
 	       u32 n);
@@ -152,7 +167,7 @@ void heap_note_failed(struct heap *heap, const struct heap_request *req, u32 n);
  * @freed: gets how many were freed: the first *@freed of @offsets
  *
  * Stops at the first that cannot be freed. Returns 0 if all were freed, else
- * -EINVAL, with the refusal counted. Does not sleep.
+ * -EINVAL, with the refusal counted. May sleep, but allocates nothing.
  */
 int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes,
 	      u32 *freed);
@@ -178,6 +193,7 @@ void heap_trim(struct heap *heap);
 
 /**
  * heap_set_limit() - change how many pages may be taken
+ * @pages: at most the pages of the heap
  *
  * A limit below what is taken only stops further allocation.
  */

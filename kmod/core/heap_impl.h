@@ -16,12 +16,11 @@
  * that neither can nodes that its entries need vanish, nor anybody find it.
  * It belongs to the one who reserved it, who may sleep meanwhile.
  *
- * There is one lock. Who changes anything takes it by heap_lock() and drops it
- * by heap_unlock(), which then frees what became superfluous meanwhile;
- * functions that may drop and retake it say so. What concerns a single shelf
- * (its slots, its figures) and what concerns pages (bitmap, directory, runs)
- * are kept apart, so that each shelf can get a lock of its own, taken before
- * that of the pages.
+ * There is one lock. Who changes bitmap or directory drops it by heap_unlock(),
+ * which then frees what became superfluous meanwhile; functions that may drop
+ * and retake it say so. What concerns a single shelf (its slots, its figures)
+ * and what concerns pages (bitmap, directory, runs) are kept apart, so that
+ * each shelf can get a lock of its own, taken before that of the pages.
  */
 #ifndef SHMZONE_CORE_HEAP_IMPL_H
 #define SHMZONE_CORE_HEAP_IMPL_H
@@ -36,10 +35,6 @@
 /* Nodes kept for the next run, rather than freed and allocated every time. */
 #define HEAP_PAGES_STOCK	PAGES_NODES_MAX
 #define HEAP_DIR_STOCK		4
-
-/* Page-map entry, as in the ABI: class, group and kind. */
-#define HEAP_MARK_SLAB(class, group)	((class) | (group) << 6 | 1U << 10)
-#define HEAP_MARK_SPAN(group)		((group) << 6 | 2U << 10)
 
 /**
  * struct heap_shelf - one class and group, once it is used

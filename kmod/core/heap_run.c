@@ -6,7 +6,7 @@
  * reserve it under the lock, drop the lock, do what may sleep (the owner's
  * prepare, the descriptor), retake it, publish. Whatever fails in between,
  * the run is abandoned and nobody has seen it; only its pages count as dirty
- * from then on, as prepare may have brought them in.
+ * from then on, since the bitmap cannot tell that they were never used.
  *
  * Publishing marks the page map before the directory has the entry, ending a
  * run clears the mark before its pages are free, so that the map never names
@@ -278,7 +278,7 @@ int heap_slab_create(struct heap *heap, u32 class, u32 group, struct heap_trash 
 	heap_unlock(heap, trash);
 
 	*slab = NULL;
-	err = heap->ops->prepare(heap->owner, first, n);
+	err = heap->ops->prepare(heap->owner, first, n, n);
 	if (!err) {
 		*slab = heap_zalloc(heap, slab_bytes(class));
 		err = *slab ? 0 : -ENOMEM;
@@ -290,7 +290,8 @@ int heap_slab_create(struct heap *heap, u32 class, u32 group, struct heap_trash 
 		return err;
 	}
 	slab_init(*slab, class, group, first);
-	run_publish(heap, first, n, n, dir_slab_entry(*slab), HEAP_MARK_SLAB(class, group));
+	run_publish(heap, first, n, n, dir_slab_entry(*slab),
+		    HEAP_MARK(HEAP_KIND_SLAB, class, group));
 	heap->group[group]->shelf[class]->stat.slabs++;
 	heap->stat.slabs++;
 	return 0;
@@ -316,13 +317,14 @@ int heap_span_create(struct heap *heap, u64 n, u32 group, struct heap_trash *tra
 	if (err)
 		return err;
 	heap_unlock(heap, trash);
-	err = heap->ops->prepare(heap->owner, *first, n);
+	err = heap->ops->prepare(heap->owner, *first, n, 1);
 	heap_lock(heap);
 	if (err) {
 		run_abandon(heap, *first, n, 1);
 		return err;
 	}
-	run_publish(heap, *first, n, 1, dir_span_entry(n, group), HEAP_MARK_SPAN(group));
+	run_publish(heap, *first, n, 1, dir_span_entry(n, group),
+		    HEAP_MARK(HEAP_KIND_SPAN, CLASS_SPAN, group));
 	shelf->stat.slabs++;
 	heap->stat.spans++;
 	return 0;

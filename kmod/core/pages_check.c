@@ -2,8 +2,7 @@
 /*
  * Counting and checking a page bitmap, bit by bit.
  *
- * Nothing here uses the code that it checks: every summary is recomputed from
- * the single pages below it.
+ * Every summary and count is recomputed from the single pages below it.
  */
 #include "core_env.h"
 #include "pages.h"

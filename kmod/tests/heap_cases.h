@@ -21,7 +21,7 @@ enum heap_op {
 	HEAP_FREE_SIZED,	/* @n registers from @reg as @bytes */
 	HEAP_FREE_AT,	/* the offset @bytes */
 	HEAP_AT,	/* register @reg is at @bytes */
-	HEAP_ENTRY,	/* the page map has @bytes for the page of @reg */
+	HEAP_ENTRY,	/* the page of @reg is marked with @bytes */
 	HEAP_LIMIT,	/* set to @bytes pages */
 	HEAP_TAKEN,	/* @bytes pages are taken */
 	HEAP_TRIM,
@@ -49,7 +49,7 @@ struct heap_script {
  * struct heap_rig - a heap and its owner
  * @prepare: what prepare answers
  * @error: what the owner has to complain of
- * @map: page map entries
+ * @map: marks of pages
  * @prepared: pages that were prepared
  * @reg: offsets
  */
@@ -62,17 +62,19 @@ struct heap_rig {
 	u64 reg[HEAP_REGS];
 };
 
-static int rig_prepare(void *owner, u64 first, u64 n)
+static int rig_prepare(void *owner, u64 first, u64 n, u64 marked)
 {
 	struct heap_rig *rig = owner;
 	u64 i;
 
-	for (i = first; i < first + n && i < HEAP_MAP && !rig->prepare; i++)
+	if (marked > n)
+		rig->error = "more is to be marked than there is";
+	for (i = first; i < first + marked && i < HEAP_MAP && !rig->prepare; i++)
 		rig->prepared[i] = true;
 	return rig->prepare;
 }
 
-static void rig_mark(void *owner, u64 first, u64 n, u32 entry)
+static void rig_mark(void *owner, u64 first, u64 n, u32 mark)
 {
 	struct heap_rig *rig = owner;
 	u64 i;
@@ -80,10 +82,10 @@ static void rig_mark(void *owner, u64 first, u64 n, u32 entry)
 	for (i = first; i < first + n && i < HEAP_MAP; i++) {
 		if (!rig->prepared[i])
 			rig->error = "a page was marked that was not prepared";
-		if (!rig->map[i] == !entry)
-			rig->error = entry ? "a page was marked twice" :
+		if (!rig->map[i] == !mark)
+			rig->error = mark ? "a page was marked twice" :
 					     "a page was unmarked twice";
-		rig->map[i] = entry;
+		rig->map[i] = mark;
 	}
 }
 
@@ -213,7 +215,7 @@ static const char *heap_play(const void *data)
 #define FREE_AT(offset, want)		{ HEAP_FREE_AT, 0, 1, offset, 0, 0, want }
 #define AT(reg, offset)			{ HEAP_AT, reg, 0, offset, 0, 0, 0 }
 #define ENTRY(reg, class, group, kind)	\
-	{ HEAP_ENTRY, reg, 0, (class) | (group) << 6 | (kind) << 10, 0, 0, 0 }
+	{ HEAP_ENTRY, reg, 0, HEAP_MARK(kind, class, group), 0, 0, 0 }
 #define NO_ENTRY(reg)			{ HEAP_ENTRY, reg, 0, 0, 0, 0, 0 }
 #define LIMIT(pages)			{ HEAP_LIMIT, 0, 0, pages, 0, 0, 0 }
 #define TAKEN(pages)			{ HEAP_TAKEN, 0, 0, pages, 0, 0, 0 }

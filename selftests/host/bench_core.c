@@ -9,11 +9,12 @@
 
 #include <time.h>
 
-static int prepare(void *owner, u64 first, u64 n)
+static int prepare(void *owner, u64 first, u64 n, u64 marked)
 {
 	(void)owner;
 	(void)first;
 	(void)n;
+	(void)marked;
 	return 0;
 }
 

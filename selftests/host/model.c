@@ -78,10 +78,12 @@ static void complain(struct model *model, const char *error)
 		model->error = error;
 }
 
-static int model_prepare(void *owner, u64 first, u64 n)
+static int model_prepare(void *owner, u64 first, u64 n, u64 marked)
 {
 	struct model *model = owner;
 
+	if (marked != (model->wanted.class == CLASS_SPAN ? 1 : n))
+		complain(model, "model: not the right pages are to be marked");
 	if (n != model->wanted.n)
 		complain(model, "model: a run of another length was reserved");
 	if (first != model_lowest_fit(model, n))
@@ -90,19 +92,19 @@ static int model_prepare(void *owner, u64 first, u64 n)
 	return model->prepare_fails;
 }
 
-static void mark_made(struct model *model, u64 first, u64 n, u32 entry)
+static void mark_made(struct model *model, u64 first, u64 n, u32 mark)
 {
 	struct model_run run = {
 		.first = first,
 		.n = model->wanted.n,
-		.class = entry & 0x3f,
-		.group = entry >> 6 & 0xf,
+		.class = HEAP_MARK_CLASS(mark),
+		.group = HEAP_MARK_GROUP(mark),
 	};
 	u32 i = run_index(model, first);
 
 	if (first != model->prepared || run.class != model->wanted.class)
 		return complain(model, "model: something else was marked than prepared");
-	if (entry >> 10 != (run.class == CLASS_SPAN ? 2 : 1))
+	if (HEAP_MARK_KIND(mark) != (run.class == CLASS_SPAN ? HEAP_KIND_SPAN : HEAP_KIND_SLAB))
 		return complain(model, "model: a mark is of the wrong kind");
 	if (n != (run.class == CLASS_SPAN ? 1 : run.n))
 		return complain(model, "model: not the right pages are marked");
@@ -114,14 +116,14 @@ static void mark_made(struct model *model, u64 first, u64 n, u32 entry)
 	model->runs++;
 }
 
-static void model_mark(void *owner, u64 first, u64 n, u32 entry)
+static void model_mark(void *owner, u64 first, u64 n, u32 mark)
 {
 	struct model *model = owner;
 	u32 i = run_index(model, first);
 	struct model_run *run = &model->run[i];
 
-	if (entry)
-		return mark_made(model, first, n, entry);
+	if (mark)
+		return mark_made(model, first, n, mark);
 	if (i == model->runs || run->first != first)
 		return complain(model, "model: a run was released that does not exist");
 	if (n != (run->class == CLASS_SPAN ? 1 : run->n))

@@ -17,10 +17,11 @@ static _Atomic u8 owner_of[PAGES * 4096 / GRAIN];
 static u32 map[PAGES];
 static _Atomic u32 troubles;
 
-static int prepare(void *owner, u64 first, u64 n)
+static int prepare(void *owner, u64 first, u64 n, u64 marked)
 {
 	(void)owner;
 	(void)n;
+	(void)marked;
 	if (first % 16 == 0)
 		sched_yield();
 	return first % 97 ? 0 : -EIO;

@@ -31,8 +31,8 @@
  *
  * At mmap offset 0 lies the data of the zone, to be mapped MAP_SHARED and
  * without PROT_EXEC, in whole or in part. Touching a page that is not
- * allocated is not an error: it yields zeroed memory that counts as the
- * zone's.
+ * allocated is not an error: it shows what was last written there, or zeros,
+ * and its memory counts as the zone's.
  *
  * At mmap offset %SHMZONE_MMAP_PAGE_MAP lies the read-only *page map*: one
  * native-endian __u32 for each page of the zone, see SHMZONE_PAGE_*().
@@ -79,7 +79,7 @@
  * ENOENT      OPEN, UNLINK: there is no such name
  * ENOMEM      the zone's limit or the kernel's memory is exhausted
  * ENOTTY      no such command for this kind of descriptor
- * EOPNOTSUPP  an unknown flag or value, or a reserved field that is not zero
+ * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero
  * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
  * EPERM       UNLINK: not the owner of the name
  * =========== ============================================================
@@ -124,13 +124,12 @@ enum {
  * zero; every other page has zero. The entries are a help for programs and
  * tools; the kernel writes them and never believes them.
  *
- * Bits 0-5 are the size class, 6-9 the group, 10-11 the kind, 16-31 the owner
- * tag (zero in zones without owners); the others are zero.
+ * Bits 0-5 are the size class, 6-9 the group, 10-11 the kind; the others are
+ * reserved and zero.
  */
 #define SHMZONE_PAGE_CLASS(e)	((e) & 0x3f)
 #define SHMZONE_PAGE_GROUP(e)	(((e) >> 6) & 0xf)
 #define SHMZONE_PAGE_KIND(e)	(((e) >> 10) & 0x3)
-#define SHMZONE_PAGE_OWNER(e)	((e) >> 16)
 
 #define SHMZONE_KIND_NONE	0
 #define SHMZONE_KIND_SLAB	1
@@ -211,8 +210,8 @@ struct shmzone_info {
  * @flags: 0 or %SHMZONE_CREATE_EXCL (which needs a name)
  * @zone_bytes: bytes of address space: a multiple of the page size, at least
  *              two pages. It costs nothing until it is used. The first page
- *              is never allocated and the smallest slab takes three, so a zone
- *              is of use from four pages on.
+ *              is never allocated and slabs take three to eight pages, so a
+ *              zone of nine pages serves every slot size.
  * @limit_bytes: bytes that allocations may take in whole pages, a multiple of
  *               the page size and at most @zone_bytes; 0 means no limit but
  *               the size
@@ -220,7 +219,8 @@ struct shmzone_info {
  * @name_len: bytes in the name, 1 to %SHMZONE_NAME_MAX, without '/' and NUL;
  *            0 without a name
  * @mode: permission bits of the name (0 to 0666, as for files: read and write
- *        for owner, group and others, no execute), 0 without a name
+ *        for owner, group and others, no execute; the umask does not apply),
+ *        0 without a name
  *
  * If the name exists in the caller's IPC namespace and %SHMZONE_CREATE_EXCL is
  * not given, that zone is opened for reading and writing as by OPEN, whatever
@@ -253,8 +253,8 @@ struct shmzone_create {
  * @__reserved: must be 0
  *
  * Returns a zone descriptor. The caller needs read permission by the name's
- * owner, group and mode, and write permission unless %SHMZONE_OPEN_RDONLY is
- * given: EACCES.
+ * owner, group and mode, or CAP_IPC_OWNER over the namespace, and write
+ * permission unless %SHMZONE_OPEN_RDONLY is given: EACCES.
  */
 struct shmzone_open {
 	__u32 size;
@@ -339,8 +339,8 @@ struct shmzone_alloc {
  *
  * Stops at the first object that cannot be freed: EINVAL if it is not the
  * start of a live allocation of this zone. Returns 0 if at least one object
- * was freed, else that error. EFAULT before anything was freed, unless the
- * structure is made unwritable during the call. Needs a descriptor open for
+ * was freed, else that error. ENOMEM and EFAULT come before anything was freed,
+ * unless the structure is made unwritable during the call. Needs a descriptor open for
  * writing: EACCES.
  */
 struct shmzone_free {

@@ -71,7 +71,8 @@ struct shmz;
  *	  in a member always means the default.
  * @limit: bytes that allocations may take in whole pages, rounded up to a page;
  *	   at most the size of the zone. 0: the size of the zone.
- * @mode: who may open the zone by its name, as for files, of 0666. 0: 0600.
+ * @mode: who may open the zone by its name, as for files, of 0666; the umask
+ *	  does not apply. 0: 0600.
  * @flags: SHMZ_EXCL or 0
  */
 struct shmz_options {
@@ -196,7 +197,8 @@ void *shmz_aligned_alloc_group(struct shmz *z, size_t align, size_t bytes,
  * the offset of an object that moves are not told.
  *
  * On failure, which is possible even when the object is made smaller, @p stays
- * as it is. errno: as above; EINVAL also if @p is seen not to be an object.
+ * as it is. errno: as above; EINVAL also if @p is seen not to be an object, as
+ * far as shmz_usable_size() sees it.
  */
 SHMZ_MUST_CHECK SHMZ_SIZE(3)
 void *shmz_realloc(struct shmz *z, void *p, size_t bytes);
@@ -220,7 +222,9 @@ int shmz_free_sized(struct shmz *z, void *p, size_t bytes);
 
 /*
  * Bytes that may be used at @p, at least those asked for; 0 if @p is NULL or is
- * seen not to be an object. Works on read-only handles.
+ * seen not to be an object. In a slab only the size class is looked at, so a
+ * slot that is free, or a pointer inside of one, goes unnoticed; frees alone
+ * are checked in full. Works on read-only handles.
  */
 size_t shmz_usable_size(const struct shmz *z, const void *p);
 
@@ -240,7 +244,8 @@ ssize_t shmz_alloc_batch_group(struct shmz *z, size_t bytes, void **out,
 /*
  * Free @n objects of any sizes in one go. Stops at the first that cannot be
  * freed (NULL is none). Returns how many were freed, the first so many of
- * @ptrs, or a negative errno if none was: -EINVAL, -EACCES.
+ * @ptrs, or a negative errno if none was: -EINVAL, -EACCES, or -ENOMEM, as the
+ * kernel copies long arrays.
  */
 ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n);
 

@@ -10,7 +10,7 @@
 
 static const char help[] =
 "usage: shmzone info                      what the kernel module offers\n"
-"       shmzone stat [-c] [-r] NAME       figures of a zone\n"
+"       shmzone stat [-c | -r] NAME       figures of a zone\n"
 "       shmzone map [-C WHEN] NAME        a picture of a zone's pages\n"
 "       shmzone unlink NAME               take a zone's name away\n"
 "\n"
