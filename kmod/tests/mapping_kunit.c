@@ -233,6 +233,10 @@ static void expect_vma(struct kunit *test, unsigned long addr,
 		KUNIT_EXPECT_PTR_EQ(test, vma->vm_file->f_op->owner,
 				    descriptor->f_op->owner);
 		KUNIT_EXPECT_NULL(test, vma->vm_file->f_op->fallocate);
+		/* remap_file_pages() goes by the file's own right. */
+		if (clear & VM_MAYWRITE)
+			KUNIT_EXPECT_FALSE(test,
+					   vma->vm_file->f_mode & FMODE_WRITE);
 		KUNIT_EXPECT_EQ(test, vma->vm_flags & set, set);
 		KUNIT_EXPECT_EQ(test, vma->vm_flags & clear, 0);
 	}

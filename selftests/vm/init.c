@@ -187,6 +187,21 @@ static int wait_for(pid_t pid, time_t seconds)
 	}
 }
 
+/* What the command left running; what hangs in the kernel cannot be killed. */
+static void kill_all(void)
+{
+	kill(-1, SIGKILL);
+	for (int tries = 0; tries < 200; tries++) {
+		pid_t ended = waitpid(-1, NULL, WNOHANG);
+
+		if (ended < 0)
+			return;
+		if (!ended)
+			usleep(100 * 1000);
+	}
+	fail("there are processes that cannot be killed");
+}
+
 /* Sets the environment before the terminal's size is asked for. */
 static void set_environment(void)
 {
@@ -219,9 +234,7 @@ static void run_command(void)
 		write_file("/proc/sysrq-trigger", "w");
 		write_file("/proc/sysrq-trigger", "l");
 	}
-	kill(-1, SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	kill_all();
 	tcdrain(terminal);
 	close(terminal);
 	snprintf(text, sizeof(text), "%d", status);
