@@ -52,6 +52,7 @@ deps: ## install the Debian packages needed; DEPS=no only names them
 demo: deps ## show it at work on real text, in a guest
 	@$(MAKE) lib
 	@source=$$($(kernel) path source) && \
+	SHMZONE_COLOR=$$([ -t 1 ] && [ -z "$$NO_COLOR" ] && echo always || echo never) \
 	$(run) --kernel $(vm_kernel) -- userlib/examples/demo.sh "$$source/Documentation"
 
 .PHONY: test
