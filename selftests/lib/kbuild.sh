@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # what common.sh and the caller set
 #
 # Building a kernel from selftests/vm/NAME.config. Sourced after common.sh.
 #
