@@ -28,6 +28,12 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set,
 }
 #endif
 
+/* Since 6.4, and in later stable versions of older kernels. */
+#include <linux/rcupdate.h>
+#ifndef kvfree_rcu_mightsleep
+#define kvfree_rcu_mightsleep(object) kvfree_rcu(object)
+#endif
+
 /* Exported since 6.10, and without the mm since 6.19. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #include <linux/sched.h>

@@ -5,11 +5,14 @@
  * same include guard and is included first there, which empties this file;
  * whatever is added here has to be added there.
  *
- * Beside what the kernel headers below define, the core uses:
+ * Beside what the kernel headers below define (RCU among it), the core uses:
  *
  *	struct core_lock		a lock that is not slept under
  *	core_zalloc, core_free		objects up to a page; freeing never sleeps
  *	core_zalloc_array, core_free_array	longer ones; both may sleep
+ *	core_free_rcu			frees, perhaps much later, what readers
+ *					under RCU may still see; may sleep
+ *	core_cache_*			objects of one size, packed tightly
  *
  * Memory is charged to the memory cgroup of whoever asks for it, and a
  * shortage is the caller's to report, so it is not worth a warning.
@@ -21,6 +24,7 @@
 #include <linux/bitops.h>
 #include <linux/bug.h>
 #include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
@@ -28,6 +32,8 @@
 #include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/prefetch.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -40,6 +46,7 @@ struct core_lock {
 
 #define core_lock_init(lock)	spin_lock_init(&(lock)->spin)
 #define core_lock(lock)		spin_lock(&(lock)->spin)
+#define core_trylock(lock)	spin_trylock(&(lock)->spin)
 #define core_unlock(lock)	spin_unlock(&(lock)->spin)
 #define core_assert_held(lock)	lockdep_assert_held(&(lock)->spin)
 
@@ -53,6 +60,11 @@ static inline void core_free(const void *object)
 	kfree(object);
 }
 
+static inline void core_free_rcu(void *object)
+{
+	kvfree_rcu_mightsleep(object);
+}
+
 static inline void *core_zalloc_array(size_t n, size_t bytes)
 {
 	return kvcalloc(n, bytes, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
@@ -61,6 +73,29 @@ static inline void *core_zalloc_array(size_t n, size_t bytes)
 static inline void core_free_array(const void *array)
 {
 	kvfree(array);
+}
+
+/* Names are told apart by module: a test module has its own copy of the core. */
+#define CORE_NAME(name)	KBUILD_MODNAME "_" name
+
+static inline struct kmem_cache *core_cache_create(const char *name, size_t bytes)
+{
+	return kmem_cache_create(name, bytes, 0, 0, NULL);
+}
+
+static inline void core_cache_destroy(struct kmem_cache *cache)
+{
+	kmem_cache_destroy(cache);
+}
+
+static inline void *core_cache_zalloc(struct kmem_cache *cache)
+{
+	return kmem_cache_zalloc(cache, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+}
+
+static inline void core_cache_free(struct kmem_cache *cache, void *object)
+{
+	kmem_cache_free(cache, object);
 }
 
 #endif /* SHMZONE_CORE_ENV_H */

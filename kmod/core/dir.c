@@ -4,8 +4,13 @@
  *
  * A radix tree of nodes of 4 KiB. Leaves have an entry for each of 512 pages;
  * above them are nodes of 256 slots, in as many levels as the heap's size
- * needs: none for up to 512 pages, three for 2^32. A node exists while
- * anything in it is not empty, which the slot that points to it counts.
+ * needs: none for up to 512 pages, three for 2^32. The slot that points to a
+ * node counts what in it is not empty.
+ *
+ * In a reserve, nodes are linked by their second word. A reader that has found
+ * a node just before it was taken out may still look at it: in a leaf, the link
+ * is tagged as a busy entry, which leads nowhere; in the nodes above, the word
+ * is a count, which readers have no use for.
  */
 #include "core_env.h"
 #include "dir.h"
@@ -19,14 +24,22 @@
 union dir_node {
 	u64 entry[LEAF_ENTRIES];
 	struct dir_slot slot[NODE_SLOTS];
-	union dir_node *next;		/* in a reserve */
 };
 
 static_assert(sizeof(union dir_node) == 4096);
+static_assert(offsetof(struct dir_slot, used) == sizeof(u64));
+
+#define LINK		entry[1]
 
 size_t dir_node_bytes(void)
 {
 	return sizeof(union dir_node);
+}
+
+/* Pages below a slot that leads to a node at @height above the leaves. */
+static u64 node_pages(u32 height)
+{
+	return 1ULL << (LEAF_SHIFT + NODE_SHIFT * height);
 }
 
 /* Which slot of a node at @height above the leaves leads to a page. */
@@ -44,7 +57,7 @@ void dir_add_node(struct dir_reserve *reserve, void *memory)
 {
 	union dir_node *node = memory;
 
-	node->next = reserve->nodes;
+	WRITE_ONCE(node->LINK, (unsigned long)reserve->nodes | DIR_BUSY);
 	reserve->nodes = node;
 	reserve->count++;
 }
@@ -55,9 +68,8 @@ void *dir_next_node(struct dir_reserve *reserve)
 
 	if (!node)
 		return NULL;
-	reserve->nodes = node->next;
+	reserve->nodes = (union dir_node *)(unsigned long)(node->LINK & ~DIR_TAG_MASK);
 	reserve->count--;
-	node->next = NULL;
 	return node;
 }
 
@@ -89,14 +101,22 @@ void dir_destroy(struct dir *dir, struct dir_reserve *reserve)
 	slot_destroy(&dir->root, dir->height, reserve);
 }
 
-u64 dir_get(const struct dir *dir, u64 page)
+const u64 *dir_where(const struct dir *dir, u64 page)
 {
-	const union dir_node *node = dir->root.child;
+	/* Pairs with smp_store_release() in path_set(), by address dependency. */
+	const union dir_node *node = READ_ONCE(dir->root.child);
 	u32 height;
 
 	for (height = dir->height; node && height; height--)
-		node = node->slot[slot_index(page, height)].child;
-	return node ? node->entry[leaf_index(page)] : 0;
+		node = READ_ONCE(node->slot[slot_index(page, height)].child);
+	return node ? &node->entry[leaf_index(page)] : NULL;
+}
+
+u64 dir_get(const struct dir *dir, u64 page)
+{
+	const u64 *where = dir_where(dir, page);
+
+	return where ? READ_ONCE(*where) : 0;
 }
 
 /* dir_next() below one slot, whose pages begin at @base. */
@@ -157,42 +177,53 @@ static int leaf_set(union dir_node *leaf, u64 first, u64 end, u64 entry)
 	int more = 0;
 
 	for (; first < end; first++) {
-		more += !!entry - !!leaf->entry[leaf_index(first)];
-		leaf->entry[leaf_index(first)] = entry;
+		u64 *where = &leaf->entry[leaf_index(first)];
+
+		more += !!entry - !!*where;
+		/* What the entry points to is complete for whoever finds it. */
+		smp_store_release(where, entry);
 	}
 	return more;
+}
+
+/* A node for a slot that has none. */
+static bool slot_grow(struct dir_slot *slot, struct dir_reserve *reserve)
+{
+	union dir_node *node = dir_next_node(reserve);
+
+	if (WARN_ON_ONCE(!node))
+		return false;
+	node->LINK = 0;
+	/* Whoever finds the node finds it empty. Pairs with dir_where(). */
+	smp_store_release(&slot->child, node);
+	return true;
 }
 
 /* dir_set() for a run within one leaf. */
 static void path_set(struct dir *dir, u64 first, u64 end, u64 entry,
 		     struct dir_reserve *reserve)
 {
-	struct dir_slot *path[HEIGHT_MAX + 1];
-	struct dir_slot *slot = &dir->root;
-	u32 height = dir->height;
+	struct dir_slot *above = NULL, *slot = &dir->root;
+	u32 height;
+	int more;
 
-	for (;; height--) {
-		path[height] = slot;
+	for (height = dir->height;; height--) {
 		if (!slot->child) {
-			slot->child = entry ? dir_next_node(reserve) : NULL;
-			if (WARN_ON_ONCE(!slot->child))
-				break;
-			if (height < dir->height)
-				path[height + 1]->used++;
+			if (!slot_grow(slot, reserve))
+				return;
+			if (above)
+				above->used++;
+			dir->empty += !height;
 		}
-		if (!height) {
-			slot->used += leaf_set(slot->child, first, end, entry);
+		if (!height)
 			break;
-		}
+		above = slot;
 		slot = &slot->child->slot[slot_index(first, height)];
 	}
-
-	for (; height <= dir->height && path[height]->child && !path[height]->used; height++) {
-		dir_add_node(reserve, path[height]->child);
-		path[height]->child = NULL;
-		if (height < dir->height)
-			path[height + 1]->used--;
-	}
+	more = leaf_set(slot->child, first, end, entry);
+	dir->empty -= !slot->used;
+	slot->used += more;
+	dir->empty += !slot->used;
 }
 
 void dir_set(struct dir *dir, u64 first, u64 n, u64 entry, struct dir_reserve *reserve)
@@ -206,7 +237,56 @@ void dir_set(struct dir *dir, u64 first, u64 n, u64 entry, struct dir_reserve *r
 	}
 }
 
-static const char *slot_check(const struct dir_slot *slot, u32 height)
+/* Takes the node of a slot out. */
+static void slot_shed(struct dir_slot *slot, struct dir_slot *above, struct dir_reserve *reserve)
+{
+	union dir_node *node = slot->child;
+
+	WRITE_ONCE(slot->child, NULL);
+	if (above)
+		above->used--;
+	dir_add_node(reserve, node);
+}
+
+/*
+ * Goes down to the lowest node above the leaves, reaps its leaves, and reaps
+ * what has become empty on the way back. Moves @page past what was done.
+ */
+static void slot_reap(struct dir *dir, struct dir_slot *slot, struct dir_slot *above, u32 height,
+		      u64 *page, struct dir_reserve *reserve)
+{
+	u64 end = (*page | (node_pages(height) - 1)) + 1;
+	union dir_node *node = slot->child;
+	u32 i;
+
+	if (!node) {
+		*page = end;
+		return;
+	}
+	if (height > 1) {
+		i = slot_index(*page, height);
+		slot_reap(dir, &node->slot[i], slot, height - 1, page, reserve);
+	} else {
+		for (i = 0; height && i < NODE_SLOTS; i++)
+			if (node->slot[i].child)
+				slot_reap(dir, &node->slot[i], slot, 0, page, reserve);
+		*page = end;
+	}
+	if (slot->used)
+		return;
+	slot_shed(slot, above, reserve);
+	dir->empty -= !height;
+}
+
+bool dir_reap(struct dir *dir, u64 *page, struct dir_reserve *reserve)
+{
+	if (!dir->empty || *page >> (LEAF_SHIFT + NODE_SHIFT * dir->height))
+		return false;
+	slot_reap(dir, &dir->root, NULL, dir->height, page, reserve);
+	return true;
+}
+
+static const char *slot_check(const struct dir_slot *slot, u32 height, u32 *empty)
 {
 	const char *error = NULL;
 	u64 used = 0;
@@ -216,16 +296,20 @@ static const char *slot_check(const struct dir_slot *slot, u32 height)
 		used += !!slot->child->entry[i];
 	for (i = 0; slot->child && height && i < NODE_SLOTS && !error; i++) {
 		used += !!slot->child->slot[i].child;
-		error = slot_check(&slot->child->slot[i], height - 1);
+		error = slot_check(&slot->child->slot[i], height - 1, empty);
 	}
 	if (!error && used != slot->used)
 		error = "dir: a count of entries is wrong";
-	if (!error && slot->child && !used)
-		error = "dir: a node exists that nothing needs";
+	*empty += slot->child && !height && !used;
 	return error;
 }
 
 const char *dir_check(const struct dir *dir)
 {
-	return slot_check(&dir->root, dir->height);
+	u32 empty = 0;
+	const char *error = slot_check(&dir->root, dir->height, &empty);
+
+	if (!error && empty != dir->empty)
+		error = "dir: the count of empty leaves is wrong";
+	return error;
 }

@@ -14,8 +14,15 @@
  * span however long. (Four bytes and a table of descriptors would save 0.1 %
  * of the memory in slabs, for one more cache line to look at on each free.)
  *
- * No locking inside; the caller serialises. Nothing is allocated or freed
- * inside: see struct dir_reserve.
+ * Looking up needs no lock: dir_where() and the entry it leads to may be read
+ * under rcu_read_lock() while the directory changes. All else the caller
+ * serialises. An entry is written after what it points to, and nodes that are
+ * taken out are freed by core_free_rcu() alone; so must be the descriptors
+ * that entries pointed to.
+ *
+ * A node stays when its last entry goes, as the next one is likely to come
+ * soon; dir_reap() takes out those that are empty. Nothing is allocated or
+ * freed inside: see struct dir_reserve.
  */
 #ifndef SHMZONE_CORE_DIR_H
 #define SHMZONE_CORE_DIR_H
@@ -79,15 +86,17 @@ struct dir_slot {
  * struct dir - a directory
  * @root: the topmost node
  * @height: levels of nodes above the leaves
+ * @empty: leaves without an entry
  */
 struct dir {
 	struct dir_slot root;
 	u32 height;
+	u32 empty;
 };
 
 /**
  * struct dir_reserve - nodes on their way into or out of a directory
- * @nodes: a list of zeroed nodes
+ * @nodes: a list of nodes
  * @count: how many
  *
  * Begins as all zero. The caller fills it with what dir_wants() says, zeroed,
@@ -108,6 +117,14 @@ void dir_init(struct dir *dir, u64 pages);
  * dir_destroy() - move all nodes into a reserve
  */
 void dir_destroy(struct dir *dir, struct dir_reserve *reserve);
+
+/**
+ * dir_where() - where the entry of a page is
+ *
+ * Returns NULL if there is none. What it points to is to be read with
+ * READ_ONCE().
+ */
+const u64 *dir_where(const struct dir *dir, u64 page);
 
 u64 dir_get(const struct dir *dir, u64 page);
 
@@ -130,9 +147,19 @@ u32 dir_wants(const struct dir *dir, u64 first, u64 n);
  * @n: how many, at most %DIR_SET_MAX
  * @entry: the entry; 0 removes what is there
  * @reserve: holds at least what dir_wants() said, unless all pages have an
- *           entry already or @entry is 0; gets nodes that became empty
+ *           entry already or @entry is 0
  */
 void dir_set(struct dir *dir, u64 first, u64 n, u64 entry, struct dir_reserve *reserve);
+
+/**
+ * dir_reap() - take out empty nodes
+ * @page: where to begin; gets where to go on
+ * @reserve: gets the nodes
+ *
+ * Looks at a bounded part of the directory. Returns whether there is more
+ * beyond @page.
+ */
+bool dir_reap(struct dir *dir, u64 *page, struct dir_reserve *reserve);
 
 /**
  * dir_check() - recompute everything naively and compare

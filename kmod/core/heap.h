@@ -12,9 +12,8 @@
  * free memory at length; all others may be called in any process context.
  * Frees never allocate and never fail but for a wrong offset.
  *
- * The dirty bits of the page bitmap, heap_trim() and heap_set_limit() are there
- * for giving memory back and for limits that change; so far only tests use
- * them.
+ * heap_find_idle() finds pages whose memory could be given back to the system;
+ * so far only tests and benchmarks use it.
  */
 #ifndef SHMZONE_CORE_HEAP_H
 #define SHMZONE_CORE_HEAP_H
@@ -24,6 +23,12 @@
 
 /* Objects in one heap_alloc() or heap_free() at most: bounds lock hold times. */
 #define HEAP_BATCH_MAX	64
+
+/* Shards of one class and group at most, see heap_impl.h. */
+#define HEAP_SHARDS_MAX	16
+
+/* Shards of one class and group in heaps that are created from now on. */
+extern u32 heap_shards;
 
 struct heap;
 
@@ -60,11 +65,14 @@ enum heap_kind {
  * @bytes: bytes in an object, at least 1
  * @align: alignment in bytes, a power of two up to the page size, or 0
  * @group: 0 to CLASS_GROUPS - 1
+ * @hint: any number. Requests with the same one share a shard, where there are
+ *        several, so it should stay the same for one thread or cache.
  */
 struct heap_request {
 	u64 bytes;
 	u32 align;
 	u32 group;
+	u32 hint;
 };
 
 /**
@@ -113,6 +121,21 @@ struct heap_class_stat {
 	u64 failures;
 	u64 frees;
 };
+
+/**
+ * heap_caches_create() - set up what all heaps share
+ *
+ * To be called once before any other function of the heap. May sleep. Returns 0
+ * or -ENOMEM.
+ */
+int heap_caches_create(void);
+
+/**
+ * heap_caches_destroy() - the opposite, once all heaps have been destroyed
+ *
+ * May sleep: waits for what is freed after a grace period.
+ */
+void heap_caches_destroy(void);
 
 /**
  * heap_create() - make an empty heap
@@ -164,13 +187,13 @@ void heap_note_failed(struct heap *heap, const struct heap_request *req, u32 n);
  * @offsets: offsets as allocated; any value is safe
  * @n: how many, 1 to HEAP_BATCH_MAX
  * @bytes: 0, or the size all of them were requested with
- * @freed: gets how many were freed: the first *@freed of @offsets
+ * @bad: gets the index of the first that was refused, or @n if none was
  *
- * Stops at the first that cannot be freed. Returns 0 if all were freed, else
- * -EINVAL, with the refusal counted. May sleep, but allocates nothing.
+ * Frees all that can be freed; the others are refused, and counted by reason.
+ * An object that is named twice is freed once. Returns how many were freed, or
+ * -EINVAL for a malformed @n. May sleep, but allocates nothing.
  */
-int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes,
-	      u32 *freed);
+int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad);
 
 /**
  * heap_find() - what lives at an offset
@@ -186,10 +209,33 @@ int heap_find(struct heap *heap, u64 offset, struct heap_object *object);
  * heap_trim() - let go of what is only kept to be quick
  * @heap: the heap
  *
- * Ends the empty slabs held back and frees the heap's stock of kernel memory.
- * May sleep.
+ * Ends all empty slabs held back and frees the heap's stock of kernel memory and
+ * empty nodes. May sleep.
  */
 void heap_trim(struct heap *heap);
+
+/**
+ * heap_age() - let go of what was not needed since the last call
+ * @heap: the heap
+ *
+ * Ends empty slabs that have been held back for as long, and frees empty nodes.
+ * To be called now and then while it returns true, or heap_is_ageing() does:
+ * there is something left that the next call may end. May sleep.
+ */
+bool heap_age(struct heap *heap);
+bool heap_is_ageing(const struct heap *heap);
+
+/**
+ * heap_find_idle() - pages that may hold memory without a live object on them
+ * @heap: the heap
+ * @first: where to begin; gets the first page of the first such run
+ * @n: gets its length
+ *
+ * These are free pages, and pages of slabs on which no slot is live, not even
+ * in part, as far as they were used since their memory was last given back. A
+ * hint while the heap is in use. Returns false if there is none. May sleep.
+ */
+bool heap_find_idle(struct heap *heap, u64 *first, u64 *n);
 
 /**
  * heap_set_limit() - change how many pages may be taken
@@ -202,6 +248,9 @@ void heap_set_limit(struct heap *heap, u64 pages);
 /**
  * heap_get_stat() - figures of the heap
  * @stat: filled; @stat->taken_pages includes runs that are being prepared
+ *
+ * While the heap is in use, figures of different classes may be of different
+ * moments.
  */
 void heap_get_stat(struct heap *heap, struct heap_stat *stat);
 
@@ -218,8 +267,8 @@ void heap_get_class_stat(struct heap *heap, u32 class, u32 group,
 /**
  * heap_check() - recompute everything naively and compare
  *
- * For tests: slow, holds the lock throughout. Returns NULL if the heap is
- * consistent, else a sentence that says what is not.
+ * For tests: slow, and holds locks for long. The heap may be in use. Returns
+ * NULL if it is consistent, else a sentence that says what is not.
  */
 const char *heap_check(struct heap *heap);
 

@@ -2,11 +2,15 @@
 /*
  * What the heap's own files share; nobody else includes this.
  *
- *	heap.c		requests, frees and what lives where
+ *	heap.c		life and requests
+ *	heap_free.c	look-ups and frees
  *	heap_run.c	how runs of pages become slabs and spans, and end
- *	heap_stat.c	figures and the check
+ *	heap_mem.c	kernel memory: what is kept in stock, counted, freed late
+ *	heap_idle.c	what could be given up: held slabs, idle pages
+ *	heap_stat.c	figures
+ *	heap_check.c	the check
  *
- * States of a run of pages, all changed under the lock:
+ * States of a run of pages, all changed under the pages lock:
  *
  *	free --reserve--> busy --publish--> slab, span --release--> free
  *	                  |
@@ -16,11 +20,23 @@
  * that neither can nodes that its entries need vanish, nor anybody find it.
  * It belongs to the one who reserved it, who may sleep meanwhile.
  *
- * There is one lock. Who changes bitmap or directory drops it by heap_unlock(),
- * which then frees what became superfluous meanwhile; functions that may drop
- * and retake it say so. What concerns a single shelf (its slots, its figures)
- * and what concerns pages (bitmap, directory, runs) are kept apart, so that
- * each shelf can get a lock of its own, taken before that of the pages.
+ * Locks. A *shelf* is a class and group; it is made of one or more *shards*,
+ * each with its own lock, slabs and figures. A slab is born into a shard and
+ * stays there. The *pages lock* protects runs: bitmap, directory, spans and
+ * their figures. The order is shard, then pages, but only the check ever holds
+ * both. A slab that is published and not yet settled, or surplus and not yet
+ * released, is *apart*: all of its slots are free, so nobody who finds it can
+ * do anything to it, and it belongs to the one who is making or ending it.
+ *
+ * Look-ups take no lock. Under RCU they get from an offset to a slab, and take
+ * the lock of its shard; if the slab has ended meanwhile, the offset is of no
+ * live slot in it, as in any other slab. Descriptors and nodes that could be
+ * found are freed after a grace period.
+ *
+ * More shards. A request looks first into the shard that its hint selects. If
+ * its lock was contended SHARD_PATIENCE times, the shelf gets one shard more,
+ * up to heap->shards_max. Before a shard without room takes new pages, the
+ * request looks through the others.
  */
 #ifndef SHMZONE_CORE_HEAP_IMPL_H
 #define SHMZONE_CORE_HEAP_IMPL_H
@@ -37,23 +53,42 @@
 #define HEAP_DIR_STOCK		4
 
 /**
- * struct heap_shelf - one class and group, once it is used
- * @slots: slabs with room; unused for spans
+ * struct heap_shard - part of a class and group
+ * @lock: protects all of it, and the slabs that belong to it
+ * @slots: slabs with room
  * @stat: its figures; @stat.total is derived when asked for
  */
-struct heap_shelf {
+struct heap_shard {
+	struct core_lock lock;
 	struct slots_shelf slots;
 	struct heap_class_stat stat;
 };
 
+/**
+ * struct heap_shelf - one class and group, once it is used
+ * @shards: how many there are; grows under the pages lock, read without
+ * @contended: requests that had to wait for their shard, about
+ * @shard: the shards, as many as the heap allows for
+ */
+struct heap_shelf {
+	u32 shards;
+	u32 contended;
+	struct heap_shard *shard[];
+};
+
 struct heap_group {
-	struct heap_shelf *shelf[CLASS_COUNT];
+	struct heap_shelf *shelf[CLASS_COUNT];	/* CLASS_SPAN has none */
 };
 
 /**
- * struct heap_trash - what is to be freed once the lock is dropped
+ * struct heap_trash - what is to be freed once no lock is held
+ * @surplus: slabs that are apart, to be released
+ * @slabs: released ones
+ * @pages: nodes of the page bitmap
+ * @dir: nodes of the directory
  */
 struct heap_trash {
+	struct list_head surplus;
 	struct list_head slabs;
 	struct pages_reserve pages;
 	struct dir_reserve dir;
@@ -63,45 +98,117 @@ struct heap_trash {
  * struct heap - a heap
  * @ops: immutable
  * @owner: immutable
- * @kernel_bytes: memory of the heap, itself included; not under the lock
- * @lock: protects everything below
- * @stat: figures; @taken_pages and @kernel_bytes are filled in when asked for
+ * @shards_max: immutable: shards a shelf may have
+ * @kernel_bytes: memory of the heap, itself included
+ * @lost: failed requests for a class and group that could not be set up
+ * @refused: frees refused, by reason
+ * @ageing: something is held that heap_age() could give up; a hint
+ * @group: groups and their shelves; set under the pages lock, once, read
+ *         without
+ * @lock: the pages lock; protects everything below
+ * @limit_pages: pages that may be taken
  * @busy_pages: pages of busy runs
  * @pages: page bitmap; page 0 is taken for good
  * @dir: directory
  * @pages_stock: nodes for the page bitmap
  * @dir_stock: nodes for the directory
- * @group: shelves by group, NULL until the group is used
+ * @spans: figures of the spans, by group
  */
 struct heap {
 	const struct heap_ops *ops;
 	void *owner;
+	u32 shards_max;
 	atomic64_t kernel_bytes;
+	atomic64_t lost;
+	atomic64_t refused[HEAP_REFUSALS];
+	bool ageing;
+	struct heap_group *group[CLASS_GROUPS];
 
 	struct core_lock lock;
-	struct heap_stat stat;
+	u64 limit_pages;
 	u64 busy_pages;
 	struct pages pages;
 	struct dir dir;
 	struct pages_reserve pages_stock;
 	struct dir_reserve dir_stock;
-	struct heap_group *group[CLASS_GROUPS];
+	struct heap_class_stat spans[CLASS_GROUPS];
 };
 
-/* heap_run.c */
+/* The shelf of a class and group, or NULL. */
+static inline struct heap_shelf *heap_shelf(const struct heap *heap, u32 class, u32 group)
+{
+	/* Pairs with shelf_make(). */
+	struct heap_group *shelves = smp_load_acquire(&heap->group[group]);
+
+	/* The same. */
+	return shelves ? smp_load_acquire(&shelves->shelf[class]) : NULL;
+}
+
+/* The shards of a shelf, as an array of this length. */
+static inline u32 heap_shelf_shards(const struct heap_shelf *shelf)
+{
+	/* Pairs with shelf_add_shard(). */
+	return smp_load_acquire(&shelf->shards);
+}
+
+static inline struct heap_shard *heap_shard(const struct heap *heap, const struct slab *slab)
+{
+	return heap_shelf(heap, slab_class(slab), slab_group(slab))->shard[slab_shard(slab)];
+}
+
+/* Says that heap_age() has something to do. */
+static inline void heap_note_idle(struct heap *heap)
+{
+	if (!READ_ONCE(heap->ageing))
+		WRITE_ONCE(heap->ageing, true);
+}
+
+/* The same, if nodes of the directory have become empty. */
+static inline void heap_note_empty(struct heap *heap)
+{
+	if (READ_ONCE(heap->dir.empty))
+		heap_note_idle(heap);
+}
+
+/* heap_mem.c */
 
 void *heap_zalloc(struct heap *heap, size_t bytes);
 void heap_kfree(struct heap *heap, void *object, size_t bytes);
+struct slab *heap_slab_alloc(struct heap *heap, u32 class);
+void heap_slab_free(struct heap *heap, struct slab *slab);
 
 void heap_trash_init(struct heap_trash *trash);
-void heap_lock(struct heap *heap) __acquires(&heap->lock);
+
+/* Not under a lock; may sleep. */
+void heap_trash_empty(struct heap *heap, struct heap_trash *trash);
+
+/**
+ * heap_unlock() - drop the pages lock, then free what became superfluous
+ */
 void heap_unlock(struct heap *heap, struct heap_trash *trash) __releases(&heap->lock);
+
+/**
+ * heap_stock_trim() - move what the stocks hold beyond some numbers to the trash
+ */
+void heap_stock_trim(struct heap *heap, struct heap_trash *trash, u32 pages, u32 dir);
+
+/**
+ * heap_stock_fill() - put enough into the stocks for a run
+ *
+ * Drops and retakes the lock. Returns 0 or -ENOMEM.
+ */
+int heap_stock_fill(struct heap *heap, const struct pages_want *want, u32 dir_want,
+		    struct heap_trash *trash) __must_hold(&heap->lock);
+
+/* heap_run.c; all but the first two without locks */
 
 /* Pages of slabs, spans and busy runs. */
 static inline u64 heap_taken(const struct heap *heap)
 {
 	return heap->pages.taken - 1;
 }
+
+void heap_span_release(struct heap *heap, u64 first, u64 n, u32 group);
 
 /**
  * heap_take_first() - take page 0 for good, in a new heap
@@ -111,41 +218,25 @@ static inline u64 heap_taken(const struct heap *heap)
 int heap_take_first(struct heap *heap);
 
 /**
- * heap_slab_create() - make a slab
+ * heap_slab_create() - make a slab for a shard
  *
- * Drops and retakes the lock. Returns 0 and in @slab the slab, published but
- * apart from its shelf, or a negative errno.
+ * Returns 0 and in @slab the slab, published but apart, or a negative errno.
  */
-int heap_slab_create(struct heap *heap, u32 class, u32 group, struct heap_trash *trash,
-		     struct slab **slab) __must_hold(&heap->lock);
+int heap_slab_create(struct heap *heap, u32 home, struct slab **slab);
 
 /**
- * heap_slab_release() - end a slab that is empty and apart
+ * heap_release_surplus() - end the slabs that are surplus in the trash
+ *
+ * Empties the trash.
  */
-void heap_slab_release(struct heap *heap, struct slab *slab, struct heap_trash *trash);
+void heap_release_surplus(struct heap *heap, struct heap_trash *trash);
 
 /**
  * heap_span_create() - make a span
  *
- * Drops and retakes the lock. Returns 0 and its first page in @first, or a
- * negative errno.
+ * Returns 0 and its first page in @first, or a negative errno.
  */
-int heap_span_create(struct heap *heap, u64 n, u32 group, struct heap_trash *trash,
-		     u64 *first) __must_hold(&heap->lock);
-
-void heap_span_release(struct heap *heap, u64 first, u64 n, u32 group);
-
-/**
- * heap_release_held() - end all empty slabs held back
- *
- * Drops and retakes the lock.
- */
-void heap_release_held(struct heap *heap, struct heap_trash *trash) __must_hold(&heap->lock);
-
-/**
- * heap_empty_stock() - move all nodes that are in stock to the trash
- */
-void heap_empty_stock(struct heap *heap, struct heap_trash *trash);
+int heap_span_create(struct heap *heap, u64 n, u32 group, u64 *first);
 
 /**
  * heap_drain() - free all but the shelves, in a heap that ends
@@ -153,5 +244,12 @@ void heap_empty_stock(struct heap *heap, struct heap_trash *trash);
  * May leave nothing but what heap_create() can leave when it fails.
  */
 void heap_drain(struct heap *heap);
+
+/* heap_idle.c */
+
+/**
+ * heap_release_held() - end all empty slabs held back
+ */
+void heap_release_held(struct heap *heap);
 
 #endif /* SHMZONE_CORE_HEAP_IMPL_H */

@@ -458,3 +458,92 @@ bool pages_is_dirty(const struct pages *pages, u64 page)
 		return state != ABSENT_CLEAN;
 	return bits_test(chunk->dirty, page & (BITS_CHUNK - 1));
 }
+
+u8 pages_dirty_mask(const struct pages *pages, u64 first, u32 n)
+{
+	u8 mask = 0;
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		mask |= pages_is_dirty(pages, first + i) << i;
+	return mask;
+}
+
+/**
+ * struct dirty_scan - the search for a run that is free and dirty
+ * @from: nothing below counts
+ * @first: first page of the run, once @n is not 0
+ * @n: pages in it so far
+ */
+struct dirty_scan {
+	u64 from;
+	u64 first;
+	u64 n;
+};
+
+/* Looks at the next pages in address order. Returns whether the run has ended. */
+static bool scan_run(struct dirty_scan *scan, u64 first, u64 n, bool dirty)
+{
+	u64 end = first + n;
+
+	first = max(first, scan->from);
+	if (first >= end)
+		return false;
+	if (!dirty)
+		return scan->n;
+	if (!scan->n)
+		scan->first = first;
+	scan->n += end - first;
+	return false;
+}
+
+static bool scan_chunk(struct dirty_scan *scan, const union pages_node *chunk, u64 base)
+{
+	u32 word, i, len;
+
+	for (word = 0; word < BITS_CHUNK_WORDS; word++) {
+		u64 bits = chunk->dirty[word] & ~chunk->taken[word];
+
+		for (i = 0; i < 64; i += len) {
+			bool dirty = bits >> i & 1;
+			u64 rest = (dirty ? ~bits : bits) >> i;
+
+			len = rest ? min_t(u32, __ffs64(rest), 64 - i) : 64 - i;
+			if (scan_run(scan, base + word * 64 + i, len, dirty))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool scan_entry_dirty(struct dirty_scan *scan, const struct pages_entry *entry, u32 level,
+			     u64 base)
+{
+	const union pages_node *node = entry_child(entry);
+	u32 i;
+
+	if (base + LEVEL_PAGES(level) <= scan->from)
+		return false;
+	if (!node)
+		return scan_run(scan, base, LEVEL_PAGES(level), entry->child == ABSENT_DIRTY);
+	if (!level)
+		return scan_chunk(scan, node, base);
+	for (i = 0; i < FANOUT; i++)
+		if (scan_entry_dirty(scan, &node->entry[i], level - 1,
+				     base + i * LEVEL_PAGES(level - 1)))
+			return true;
+	return false;
+}
+
+bool pages_next_dirty(const struct pages *pages, u64 *page, u64 *n)
+{
+	struct dirty_scan scan = { .from = *page };
+	u64 i;
+
+	for (i = *page >> TOP_SHIFT; i < pages->row_len; i++)
+		if (scan_entry_dirty(&scan, &pages->row[i], TOP_LEVEL, i << TOP_SHIFT))
+			break;
+	*page = scan.first;
+	*n = scan.n;
+	return scan.n;
+}

@@ -132,6 +132,23 @@ bool pages_is_taken(const struct pages *pages, u64 page);
 bool pages_is_dirty(const struct pages *pages, u64 page);
 
 /**
+ * pages_dirty_mask() - which pages of a short run are dirty
+ * @n: up to 8 pages
+ *
+ * Returns a bit a page, the first page lowest.
+ */
+u8 pages_dirty_mask(const struct pages *pages, u64 first, u32 n);
+
+/**
+ * pages_next_dirty() - the first run of pages that are free and dirty
+ * @page: where to begin; gets its first page
+ * @n: gets its length, up to where a page is not free and dirty
+ *
+ * Returns whether there is one.
+ */
+bool pages_next_dirty(const struct pages *pages, u64 *page, u64 *n);
+
+/**
  * pages_count() - how many pages of a run are taken
  */
 u64 pages_count(const struct pages *pages, u64 first, u64 n);

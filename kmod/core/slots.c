@@ -12,6 +12,7 @@
 #include "slots.h"
 
 static_assert(offsetof(struct slab, bits) == 32);
+static_assert(CLASS_SLAB_PAGES_MAX <= 8);	/* bits in @dirty */
 /* A slab has most slots at 8 bytes each; free and hint must count them. */
 static_assert(4 * PAGE_SIZE / CLASS_SLOT_MIN <= U16_MAX);
 
@@ -33,16 +34,17 @@ size_t slab_bytes(u32 class)
 	return sizeof(struct slab) + slab_words(class) * sizeof(u64);
 }
 
-void slab_init(struct slab *slab, u32 class, u32 group, u64 page)
+void slab_init(struct slab *slab, u32 home, u64 page, u8 dirty)
 {
-	u32 i;
+	u32 i, class;
 
 	INIT_LIST_HEAD(&slab->link);
+	slab->home = home;
+	class = slab_class(slab);
 	slab->page = page;
 	slab->free = class_table[class].slots;
 	slab->hint = 0;
-	slab->class = class;
-	slab->group = group;
+	slab->dirty = dirty;
 	slab->place = SLAB_APART;
 	for (i = 0; i < slab_words(class); i++)
 		slab->bits[i] = slab_word_mask(class, i);
@@ -55,33 +57,123 @@ void slots_shelf_init(struct slots_shelf *shelf)
 	for (i = 0; i < SLAB_BUCKETS; i++)
 		INIT_LIST_HEAD(&shelf->bucket[i]);
 	shelf->held = NULL;
+	shelf->held_long = false;
+	shelf->room = 0;
 }
 
-u32 slab_take(struct slab *slab, u64 *offsets, u32 n)
+/* Bits [first, last] of a word, as far as they lie in it; they may lie outside. */
+static u64 word_range(u32 word, u32 first, u32 last)
 {
-	u32 bytes = class_table[slab->class].slot_bytes;
-	u64 start = (u64)slab->page << PAGE_SHIFT;
-	u32 got = 0, word = slab->hint;
+	u32 base = word * 64;
 
-	n = min_t(u32, n, slab->free);
-	while (got < n) {
-		u64 bits = slab->bits[word];
+	if (last < base || first >= base + 64)
+		return 0;
+	first = first > base ? first - base : 0;
+	last = min(last - base, 63U);
+	return (~0ULL << first) & (~0ULL >> (63 - last));
+}
+
+/* The first and the last slot that lie, if only in part, on a page. */
+static u32 page_first_slot(const struct class_info *info, u32 page)
+{
+	return page * PAGE_SIZE / info->slot_bytes;
+}
+
+static u32 page_last_slot(const struct class_info *info, u32 page)
+{
+	return ((page + 1) * PAGE_SIZE - 1) / info->slot_bytes;
+}
+
+/* The bits of a word whose slots lie on dirty pages alone. */
+static u64 word_dirty(const struct slab *slab, u32 word)
+{
+	const struct class_info *info = &class_table[slab_class(slab)];
+	u64 dirty = ~0ULL;
+	u32 page;
+
+	for (page = 0; page < info->slab_pages; page++)
+		if (!(slab->dirty >> page & 1))
+			dirty &= ~word_range(word, page_first_slot(info, page),
+					     page_last_slot(info, page));
+	return dirty;
+}
+
+/*
+ * The pages from the first to the last slot of those that were taken out of a
+ * word hold memory from now on. As slots were taken from the lowest free one up,
+ * nothing is left free between them.
+ */
+static void note_dirty(struct slab *slab, u32 word, u64 taken)
+{
+	u32 bytes = class_table[slab_class(slab)].slot_bytes;
+	u32 first = (word * 64 + __ffs64(taken)) * bytes >> PAGE_SHIFT;
+	u32 last = ((word * 64 + fls64(taken)) * bytes - 1) >> PAGE_SHIFT;
+
+	slab->dirty |= (2U << last) - (1U << first);
+}
+
+/* Takes the lowest free slots, from clean pages too or not. */
+static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
+{
+	u32 class = slab_class(slab), words = slab_words(class), word;
+	bool all_dirty = slab->dirty == slab_pages_mask(class);
+	u32 bytes = class_table[class].slot_bytes;
+	u64 start = (u64)slab->page << PAGE_SHIFT;
+	u32 got = 0;
+
+	for (word = slab->hint; got < n && word < words; word++) {
+		u64 usable = slab->bits[word], taken;
 		u64 base = start + (u64)word * 64 * bytes;
 
-		for (; bits && got < n; bits &= bits - 1)
-			offsets[got++] = base + __ffs64(bits) * bytes;
-		slab->bits[word] = bits;
-		if (!bits)
-			word++;
+		if (!clean)
+			usable &= word_dirty(slab, word);
+		taken = usable;
+		for (; usable && got < n; usable &= usable - 1)
+			offsets[got++] = base + (u64)__ffs64(usable) * bytes;
+		taken &= ~usable;
+		slab->bits[word] &= ~taken;
+		if (taken && clean && !all_dirty)
+			note_dirty(slab, word, taken);
 	}
-	slab->hint = word;
+	while (slab->hint < words && !slab->bits[slab->hint])
+		slab->hint++;
 	slab->free -= got;
 	return got;
 }
 
+u32 slab_take(struct slab *slab, u64 *offsets, u32 n)
+{
+	u32 got = 0;
+
+	n = min_t(u32, n, slab->free);
+	if (slab->dirty && slab->dirty != slab_pages_mask(slab_class(slab)))
+		got = take_words(slab, offsets, n, false);
+	if (got < n)
+		got += take_words(slab, offsets + got, n - got, true);
+	return got;
+}
+
+u8 slab_idle(const struct slab *slab)
+{
+	const struct class_info *info = &class_table[slab_class(slab)];
+	u32 page, word, last;
+	u8 idle = 0;
+
+	for (page = 0; page < info->slab_pages; page++) {
+		u32 first = page_first_slot(info, page);
+		u64 live = 0;
+
+		last = page_last_slot(info, page);
+		for (word = first / 64; word <= last / 64; word++)
+			live |= word_range(word, first, last) & ~slab->bits[word];
+		idle |= !live << page;
+	}
+	return idle;
+}
+
 bool slab_slot(const struct slab *slab, u64 offset, u32 *index)
 {
-	return class_slot_index(slab->class, offset - ((u64)slab->page << PAGE_SHIFT), index);
+	return class_slot_index(slab_class(slab), offset - ((u64)slab->page << PAGE_SHIFT), index);
 }
 
 bool slab_slot_taken(const struct slab *slab, u32 index)
@@ -89,24 +181,17 @@ bool slab_slot_taken(const struct slab *slab, u32 index)
 	return !(slab->bits[index / 64] >> (index % 64) & 1);
 }
 
-enum slab_given slab_give(struct slab *slab, u64 offset)
+void slab_give(struct slab *slab, u32 index)
 {
-	u32 index;
-
-	if (!slab_slot(slab, offset, &index))
-		return SLAB_NO_SLOT;
-	if (!slab_slot_taken(slab, index))
-		return SLAB_NOT_TAKEN;
 	slab->bits[index / 64] |= 1ULL << (index % 64);
 	slab->hint = min_t(u32, slab->hint, index / 64);
 	slab->free++;
-	return SLAB_GIVEN;
 }
 
 /* Where a slab belongs; an empty one is not held as a matter of course. */
 static enum slab_place slab_place(const struct slab *slab)
 {
-	u32 slots = class_table[slab->class].slots;
+	u32 slots = class_table[slab_class(slab)].slots;
 	u32 quarters = 4 * slab->free;
 
 	if (!slab->free)
@@ -122,6 +207,8 @@ static void slab_remove(struct slots_shelf *shelf, struct slab *slab)
 		list_del_init(&slab->link);
 	else if (slab->place == SLAB_HELD)
 		shelf->held = NULL;
+	shelf->held_long &= !!shelf->held;
+	shelf->room -= slab->place < SLAB_BUCKETS || slab->place == SLAB_HELD;
 	slab->place = SLAB_APART;
 }
 
@@ -134,10 +221,26 @@ struct slab *slots_release_held(struct slots_shelf *shelf)
 	return slab;
 }
 
+struct slab *slots_age(struct slots_shelf *shelf)
+{
+	if (shelf->held_long)
+		return slots_release_held(shelf);
+	shelf->held_long = !!shelf->held;
+	return NULL;
+}
+
+static void slab_hold(struct slots_shelf *shelf, struct slab *slab)
+{
+	shelf->held = slab;
+	shelf->held_long = false;
+	shelf->room++;
+	slab->place = SLAB_HELD;
+}
+
 struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab)
 {
 	enum slab_place place = slab_place(slab);
-	struct slab *surplus = NULL;
+	struct slab *surplus;
 
 	if (place == slab->place)
 		return NULL;
@@ -147,12 +250,15 @@ struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab)
 		if (shelf->held && shelf->held->page < slab->page)
 			return slab;
 		surplus = slots_release_held(shelf);
-		shelf->held = slab;
-	} else if (place < SLAB_BUCKETS) {
-		list_add(&slab->link, &shelf->bucket[place]);
+		slab_hold(shelf, slab);
+		return surplus;
 	}
 	slab->place = place;
-	return surplus;
+	if (place < SLAB_BUCKETS) {
+		list_add(&slab->link, &shelf->bucket[place]);
+		shelf->room++;
+	}
+	return NULL;
 }
 
 /* The slab to take from next. */
@@ -180,11 +286,12 @@ u32 slots_take(struct slots_shelf *shelf, u64 *offsets, u32 n)
 
 const char *slab_check(const struct slab *slab)
 {
-	u32 words = slab_words(slab->class);
+	u32 class = slab_class(slab);
+	u32 words = slab_words(class);
 	u32 i, free = 0;
 
 	for (i = 0; i < words; i++) {
-		if (slab->bits[i] & ~slab_word_mask(slab->class, i))
+		if (slab->bits[i] & ~slab_word_mask(class, i))
 			return "slots: a bit is set beyond the last slot";
 		if (slab->bits[i] && i < slab->hint)
 			return "slots: a slot below the hint is free";
@@ -194,17 +301,21 @@ const char *slab_check(const struct slab *slab)
 		return "slots: the count of free slots is wrong";
 	if (slab->place != slab_place(slab))
 		return "slots: a slab is not where its fullness says";
+	if (slab->dirty & ~slab_pages_mask(class))
+		return "slots: a page beyond the slab is dirty";
+	if ((slab->dirty | slab_idle(slab)) != slab_pages_mask(class))
+		return "slots: a live slot lies on a clean page";
 	return NULL;
 }
 
-static const char *check_bucket(const struct slots_shelf *shelf, u32 place, u32 class,
-				u32 group, u64 *slabs)
+static const char *check_bucket(const struct slots_shelf *shelf, u32 place, u32 home,
+				u64 *slabs)
 {
 	const struct slab *slab;
 	const char *error = NULL;
 
 	list_for_each_entry(slab, &shelf->bucket[place], link) {
-		if (slab->class != class || slab->group != group)
+		if (slab->home != home)
 			return "slots: a slab is on a shelf not its own";
 		if (slab->place != place)
 			return "slots: a slab is in another bucket than it says";
@@ -216,20 +327,21 @@ static const char *check_bucket(const struct slots_shelf *shelf, u32 place, u32 
 	return error;
 }
 
-const char *slots_check(const struct slots_shelf *shelf, u32 class, u32 group, u64 *slabs)
+const char *slots_check(const struct slots_shelf *shelf, u32 home, u64 *slabs)
 {
 	const char *error = NULL;
 	u32 i;
 
 	*slabs = 0;
 	for (i = 0; i < SLAB_BUCKETS && !error; i++)
-		error = check_bucket(shelf, i, class, group, slabs);
+		error = check_bucket(shelf, i, home, slabs);
+	*slabs += !!shelf->held;
+	if (!error && *slabs != shelf->room)
+		error = "slots: the count of slabs with room is wrong";
 	if (error || !shelf->held)
 		return error;
 
-	++*slabs;
-	if (shelf->held->place != SLAB_HELD || shelf->held->class != class ||
-	    shelf->held->group != group)
+	if (shelf->held->place != SLAB_HELD || shelf->held->home != home)
 		return "slots: the slab held back does not belong there";
 	return slab_check(shelf->held);
 }

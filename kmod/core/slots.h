@@ -12,9 +12,15 @@
  *					handed to the caller to be released
  *
  * Slots come from the fullest partial slab, so that the others have a chance
- * to become empty, and in it from the lowest address. The slab held back
- * keeps a program that frees and allocates at the edge of a slab from
- * creating and releasing it every time.
+ * to become empty, and in it first from pages that hold memory already, then
+ * from the lowest address. The slab held back keeps a program that frees and
+ * allocates at the edge of a slab from creating and releasing it every time;
+ * slots_age() lets go of it when it was not needed for a while.
+ *
+ * A page of a slab is dirty, that is, it may hold memory, once a slot on it was
+ * taken, or if it was dirty before the slab was made, until somebody gives its
+ * memory back to the system. It is idle while no slot on it, not even in part,
+ * is taken. What is dirty and idle can be given back.
  *
  * No locking inside; the caller serialises whatever concerns one shelf and
  * its slabs. Nothing is allocated or freed inside.
@@ -36,40 +42,59 @@ enum slab_place {
 /**
  * struct slab - one slab
  * @link: in the bucket, or for the owner's use while %SLAB_APART
+ * @rcu: for the owner's use, once nobody else can find the slab
  * @page: its first page
  * @free: free slots
  * @hint: no slot is free in a word of @bits below this one
- * @class: its class
- * @group: its group
+ * @home: whose it is, as SLAB_HOME(); never changes
+ * @dirty: a bit a page, set = may hold memory
  * @place: enum slab_place
  * @bits: a bit a slot, set = free; bits beyond the last slot are clear
  */
 struct slab {
-	struct list_head link;
+	union {
+		struct list_head link;
+		struct rcu_head rcu;
+	};
 	u32 page;
 	u16 free;
 	u16 hint;
-	u8 class;
-	u8 group;
+	u32 home;
+	u8 dirty;
 	u8 place;
 	u64 bits[];
 };
+
+/* Class, group and shard of a slab in one number. */
+#define SLAB_HOME(class, group, shard)	((class) | (group) << 8 | (u32)(shard) << 16)
+
+static inline u32 slab_class(const struct slab *slab)
+{
+	return slab->home & 0xff;
+}
+
+static inline u32 slab_group(const struct slab *slab)
+{
+	return slab->home >> 8 & 0xff;
+}
+
+static inline u32 slab_shard(const struct slab *slab)
+{
+	return slab->home >> 16;
+}
 
 /**
  * struct slots_shelf - the slabs with room of one class and group
  * @bucket: partial slabs by fullness, fullest first
  * @held: the empty slab held back, or NULL
+ * @held_long: it was held already when slots_age() was called last
+ * @room: slabs in the buckets and held
  */
 struct slots_shelf {
 	struct list_head bucket[SLAB_BUCKETS];
 	struct slab *held;
-};
-
-/* What slab_give() says. */
-enum slab_given {
-	SLAB_GIVEN,
-	SLAB_NO_SLOT,		/* no slot begins there */
-	SLAB_NOT_TAKEN,		/* the slot is free */
+	bool held_long;
+	u32 room;
 };
 
 /* Bytes in the descriptor of a slab of a class. */
@@ -78,8 +103,11 @@ size_t slab_bytes(u32 class);
 /**
  * slab_init() - make a slab, all free and apart
  * @slab: slab_bytes() bytes, zeroed
+ * @home: whose it is, SLAB_HOME()
+ * @page: its first page
+ * @dirty: its pages that may hold memory
  */
-void slab_init(struct slab *slab, u32 class, u32 group, u64 page);
+void slab_init(struct slab *slab, u32 home, u64 page, u8 dirty);
 
 void slots_shelf_init(struct slots_shelf *shelf);
 
@@ -109,13 +137,24 @@ bool slab_slot(const struct slab *slab, u64 offset, u32 *index);
 bool slab_slot_taken(const struct slab *slab, u32 index);
 
 /**
- * slab_give() - give a slot back
+ * slab_give() - give a slot back that is taken
  * @slab: the slab; slots_settle() is to follow
- * @offset: an offset on one of its pages
- *
- * Changes nothing unless it returns %SLAB_GIVEN.
+ * @index: index of the slot
  */
-enum slab_given slab_give(struct slab *slab, u64 offset);
+void slab_give(struct slab *slab, u32 index);
+
+/**
+ * slab_idle() - the pages without a live slot
+ *
+ * Returns a bit a page.
+ */
+u8 slab_idle(const struct slab *slab);
+
+/* The bits of all pages of a slab of a class. */
+static inline u8 slab_pages_mask(u32 class)
+{
+	return (1U << class_table[class].slab_pages) - 1;
+}
 
 /**
  * slots_take() - take slots of whatever slabs have room
@@ -145,12 +184,19 @@ struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab);
 struct slab *slots_release_held(struct slots_shelf *shelf);
 
 /**
+ * slots_age() - let go of the slab held back if it was held at the last call
+ *
+ * Returns it, now apart, or NULL.
+ */
+struct slab *slots_age(struct slots_shelf *shelf);
+
+/**
  * slab_check(), slots_check() - recompute everything naively and compare
  * @slabs: gets the number of slabs on the shelf
  *
  * Return NULL or a sentence that says what is wrong.
  */
 const char *slab_check(const struct slab *slab);
-const char *slots_check(const struct slots_shelf *shelf, u32 class, u32 group, u64 *slabs);
+const char *slots_check(const struct slots_shelf *shelf, u32 home, u64 *slabs);
 
 #endif /* SHMZONE_CORE_SLOTS_H */

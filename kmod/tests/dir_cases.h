@@ -11,6 +11,7 @@ enum dir_op {
 	DIR_GET,	/* @n pages from @page have @entry */
 	DIR_NEXT,	/* the first entry from @page on is @entry, at page @n */
 	DIR_NODES,	/* there are @n nodes */
+	DIR_REAP,	/* empty nodes are taken out; @n are left */
 };
 
 struct dir_step {
@@ -33,6 +34,16 @@ static u64 dir_rig_empty(struct dir_reserve *reserve)
 	for (; (node = dir_next_node(reserve)); count++)
 		core_free(node);
 	return count;
+}
+
+static void dir_rig_reap(struct dir *dir, u64 *nodes)
+{
+	struct dir_reserve reserve = {};
+	u64 page = 0;
+
+	while (dir_reap(dir, &page, &reserve))
+		;
+	*nodes -= dir_rig_empty(&reserve);
 }
 
 static const char *dir_play_step(struct dir *dir, const struct dir_step *step, u64 *nodes)
@@ -58,6 +69,9 @@ static const char *dir_play_step(struct dir *dir, const struct dir_step *step, u
 		REQUIRE(dir_next(dir, &page) == step->entry);
 		REQUIRE(!step->entry || page == step->n);
 		break;
+	case DIR_REAP:
+		dir_rig_reap(dir, nodes);
+		fallthrough;
 	default:
 		REQUIRE(*nodes == step->n);
 	}
@@ -99,6 +113,7 @@ static const char *dir_entries(void)
 #define GET(page, n, entry)	{ DIR_GET, page, n, entry }
 #define NEXT(page, at, entry)	{ DIR_NEXT, page, at, entry }
 #define LEVELS(n)		{ DIR_NODES, 0, n, 0 }
+#define REAP(n)			{ DIR_REAP, 0, n, 0 }
 
 #define DIR_SCRIPT(title, pages, ...)	\
 	{ title, NULL, &(const struct dir_script){ pages, { __VA_ARGS__ } } }
@@ -109,22 +124,28 @@ static const struct core_case dir_cases[] = {
 		   GET(0, 4, 0), GET((1ULL << 32) - 1, 1, 0), NEXT(0, 0, 0), LEVELS(0)),
 	DIR_SCRIPT("a small heap needs a leaf alone", 512,
 		   SET(511, 1, 77), LEVELS(1), GET(511, 1, 77), GET(510, 1, 0),
-		   NEXT(0, 511, 77), SET(511, 1, 0), LEVELS(0)),
+		   NEXT(0, 511, 77), SET(511, 1, 0), LEVELS(1), REAP(0)),
 	DIR_SCRIPT("a heap one page larger needs two levels", 513,
 		   SET(512, 1, 77), LEVELS(2), NEXT(0, 512, 77), SET(0, 1, 78), LEVELS(3)),
 	DIR_SCRIPT("the last page of the largest heap", 1ULL << 32,
 		   SET((1ULL << 32) - 1, 1, 77), LEVELS(4), GET((1ULL << 32) - 1, 1, 77),
-		   NEXT(0, (1ULL << 32) - 1, 77), SET((1ULL << 32) - 1, 1, 0), LEVELS(0)),
+		   NEXT(0, (1ULL << 32) - 1, 77), SET((1ULL << 32) - 1, 1, 0), REAP(0)),
 	DIR_SCRIPT("a slab across two leaves", 1 << 20,
 		   SET(508, 8, 77), GET(508, 8, 77), GET(507, 1, 0), GET(516, 1, 0), LEVELS(4),
-		   SET(508, 8, 81), LEVELS(4), SET(508, 8, 0), LEVELS(0)),
+		   SET(508, 8, 81), LEVELS(4), SET(508, 8, 0), REAP(0)),
 	DIR_SCRIPT("a slab across the largest boundary there is", 1ULL << 32,
 		   SET((1ULL << 25) - 1, 2, 77), GET((1ULL << 25) - 1, 2, 77), LEVELS(7),
-		   NEXT(1ULL << 25, 1ULL << 25, 77), SET((1ULL << 25) - 1, 2, 0), LEVELS(0)),
-	DIR_SCRIPT("nodes go with their last entry", 1 << 20,
-		   SET(7, 1, 77), SET(600, 1, 77), SET(601, 1, 78), LEVELS(4), SET(7, 1, 0),
-		   LEVELS(3), SET(600, 1, 0), LEVELS(3), NEXT(0, 601, 78), SET(601, 1, 0),
-		   LEVELS(0)),
+		   NEXT(1ULL << 25, 1ULL << 25, 77), SET((1ULL << 25) - 1, 2, 0), REAP(0)),
+	DIR_SCRIPT("nodes stay when they become empty, until they are reaped", 1 << 20,
+		   SET(7, 1, 77), SET(600, 1, 77), SET(601, 1, 78), LEVELS(4), REAP(4),
+		   SET(7, 1, 0), LEVELS(4), REAP(3), SET(600, 1, 0), REAP(3), NEXT(0, 601, 78),
+		   SET(601, 1, 0), LEVELS(3), SET(601, 1, 79), LEVELS(3), REAP(3),
+		   SET(601, 1, 0), REAP(0), GET(601, 1, 0), SET(601, 1, 77), LEVELS(3)),
+	DIR_SCRIPT("empty leaves far apart", 1ULL << 32,
+		   SET(1, 1, 77), SET(1 << 20, 1, 77), SET(1 << 30, 1, 77),
+		   SET((1ULL << 32) - 1, 1, 77), LEVELS(12), SET(1, 1, 0), REAP(10),
+		   SET((1ULL << 32) - 1, 1, 0), SET(1 << 30, 1, 0), REAP(4),
+		   GET(1 << 20, 1, 77), SET(1 << 20, 1, 0), REAP(0)),
 	DIR_SCRIPT("replacing an entry needs no node", 1 << 20,
 		   SET(7, 4, DIR_BUSY), LEVELS(3), SET(7, 4, 77), LEVELS(3), GET(7, 4, 77)),
 };

@@ -25,6 +25,8 @@ enum heap_op {
 	HEAP_LIMIT,	/* set to @bytes pages */
 	HEAP_TAKEN,	/* @bytes pages are taken */
 	HEAP_TRIM,
+	HEAP_AGE,	/* returns @want */
+	HEAP_IDLE,	/* the first idle run from page @reg on: @n pages at @bytes */
 	HEAP_NO_PREPARE,	/* the owner answers with -@want from now on */
 	HEAP_KERNEL,	/* kernel memory is at most @bytes */
 };
@@ -107,17 +109,17 @@ static const char *rig_free_one(struct heap_rig *rig, u64 offset, u64 bytes, u32
 	struct heap_object object;
 	u64 before = want < FREED ? refused_count(rig->heap, want) : 0;
 	bool live = !heap_find(rig->heap, offset, &object);
-	u32 freed = 77;
-	int ret;
+	u32 bad = 77;
+	int freed;
 
-	ret = heap_free(rig->heap, &offset, 1, bytes, &freed);
+	freed = heap_free(rig->heap, &offset, 1, bytes, &bad);
 	if (want == FREED) {
 		REQUIRE(live);
-		REQUIRE(!ret && freed == 1);
+		REQUIRE(freed == 1 && bad == 1);
 		REQUIRE(heap_find(rig->heap, offset, &object));
 		return NULL;
 	}
-	REQUIRE(ret == -EINVAL && !freed);
+	REQUIRE(!freed && !bad);
 	REQUIRE(refused_count(rig->heap, want) == before + 1);
 	REQUIRE(live == (want == HEAP_BAD_BYTES));
 	REQUIRE(live == !heap_find(rig->heap, offset, &object));
@@ -126,7 +128,7 @@ static const char *rig_free_one(struct heap_rig *rig, u64 offset, u64 bytes, u32
 
 static const char *rig_alloc(struct heap_rig *rig, const struct heap_step *step)
 {
-	struct heap_request request = { step->bytes, step->align, step->group };
+	struct heap_request request = { step->bytes, step->align, step->group, 0 };
 	struct heap_object object;
 	int i;
 
@@ -147,6 +149,16 @@ static const char *rig_free(struct heap_rig *rig, const struct heap_step *step)
 
 	for (i = step->reg; i < step->reg + step->n; i++)
 		REQUIRE_NULL(rig_free_one(rig, rig->reg[i] + delta, sized, step->want));
+	return NULL;
+}
+
+static const char *rig_idle(struct heap_rig *rig, const struct heap_step *step)
+{
+	u64 first = step->reg, n;
+
+	REQUIRE(heap_find_idle(rig->heap, &first, &n) == !!step->n);
+	REQUIRE(n == step->n);
+	REQUIRE(!n || first == step->bytes);
 	return NULL;
 }
 
@@ -174,6 +186,12 @@ static const char *heap_play_step(struct heap_rig *rig, const struct heap_step *
 	case HEAP_TRIM:
 		heap_trim(rig->heap);
 		return NULL;
+	case HEAP_AGE:
+		REQUIRE(heap_age(rig->heap) == step->want);
+		REQUIRE(heap_is_ageing(rig->heap) == step->want);
+		return NULL;
+	case HEAP_IDLE:
+		return rig_idle(rig, step);
 	case HEAP_NO_PREPARE:
 		rig->prepare = step->want;
 		return NULL;
@@ -220,6 +238,8 @@ static const char *heap_play(const void *data)
 #define LIMIT(pages)			{ HEAP_LIMIT, 0, 0, pages, 0, 0, 0 }
 #define TAKEN(pages)			{ HEAP_TAKEN, 0, 0, pages, 0, 0, 0 }
 #define TRIM				{ HEAP_TRIM, 0, 0, 0, 0, 0, 0 }
+#define AGE(more)			{ HEAP_AGE, 0, 0, 0, 0, 0, more }
+#define IDLE(from, first, n)		{ HEAP_IDLE, from, n, first, 0, 0, 0 }
 #define PREPARE(answer)			{ HEAP_NO_PREPARE, 0, 0, 0, 0, 0, answer }
 #define KERNEL(bytes)			{ HEAP_KERNEL, 0, 0, bytes, 0, 0, 0 }
 

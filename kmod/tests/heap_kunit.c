@@ -6,6 +6,10 @@
 #include "../core/class.c"
 #include "../core/dir.c"
 #include "../core/heap.c"
+#include "../core/heap_check.c"
+#include "../core/heap_free.c"
+#include "../core/heap_idle.c"
+#include "../core/heap_mem.c"
 #include "../core/heap_run.c"
 #include "../core/heap_stat.c"
 #include "../core/pages.c"
@@ -34,9 +38,21 @@ static struct kunit_case heap_kunit_cases[] = {
 	{}
 };
 
+static int heap_suite_init(struct kunit_suite *suite)
+{
+	return heap_caches_create();
+}
+
+static void heap_suite_exit(struct kunit_suite *suite)
+{
+	heap_caches_destroy();
+}
+
 static struct kunit_suite heap_suite = {
 	.name = "shmzone_heap",
 	.test_cases = heap_kunit_cases,
+	.suite_init = heap_suite_init,
+	.suite_exit = heap_suite_exit,
 };
 kunit_test_suite(heap_suite);
 

@@ -22,31 +22,50 @@ static const char *heap_rig_free(struct heap_rig *rig)
 	return error;
 }
 
-static const char *heap_batch_stops(void)
+static const char *heap_batch_wrong(void)
 {
 	struct heap_request request = { .bytes = 100 };
 	struct heap_rig *rig = heap_rig_make(1000);
 	struct heap_object object;
 	u64 bad[10];
-	u32 freed;
+	u32 first;
 
 	REQUIRE(rig && rig->heap);
 	REQUIRE(heap_alloc(rig->heap, &request, rig->reg, 10) == 10);
 	memcpy(bad, rig->reg, sizeof(bad));
 	bad[6] = bad[2];
-	REQUIRE(heap_free(rig->heap, bad, 10, 0, &freed) == -EINVAL);
-	REQUIRE(freed == 6);
-	REQUIRE(refused_count(rig->heap, HEAP_BAD_NOT_LIVE) == 1);
-	REQUIRE(heap_find(rig->heap, rig->reg[5], &object) == -EINVAL);
-	REQUIRE(!heap_find(rig->heap, rig->reg[6], &object));
-	REQUIRE(!heap_find(rig->heap, rig->reg[9], &object));
 	bad[7] += 4;
-	REQUIRE(heap_free(rig->heap, rig->reg + 6, 1, 0, &freed) == 0 && freed == 1);
-	REQUIRE(heap_free(rig->heap, bad + 7, 3, 0, &freed) == -EINVAL && !freed);
+	bad[8] += 8;
+	REQUIRE(heap_free(rig->heap, bad, 10, 0, &first) == 7);
+	REQUIRE(first == 6);
+	REQUIRE(refused_count(rig->heap, HEAP_BAD_NOT_LIVE) == 1);
 	REQUIRE(refused_count(rig->heap, HEAP_BAD_MISALIGNED) == 1);
-	REQUIRE(heap_free(rig->heap, rig->reg + 7, 3, 100, &freed) == 0 && freed == 3);
-	REQUIRE(heap_free(rig->heap, rig->reg, 0, 0, &freed) == -EINVAL && !freed);
-	REQUIRE(heap_free(rig->heap, rig->reg, HEAP_BATCH_MAX + 1, 0, &freed) == -EINVAL && !freed);
+	REQUIRE(refused_count(rig->heap, HEAP_BAD_INTERIOR) == 1);
+	REQUIRE(heap_find(rig->heap, rig->reg[5], &object) == -EINVAL);
+	REQUIRE(heap_find(rig->heap, rig->reg[9], &object) == -EINVAL);
+	REQUIRE(!heap_find(rig->heap, rig->reg[6], &object));
+	REQUIRE(!heap_find(rig->heap, rig->reg[8], &object));
+	REQUIRE(heap_free(rig->heap, rig->reg + 6, 3, 200, &first) == 0 && first == 0);
+	REQUIRE(refused_count(rig->heap, HEAP_BAD_BYTES) == 3);
+	REQUIRE(heap_free(rig->heap, rig->reg + 6, 3, 100, &first) == 3 && first == 3);
+	REQUIRE(heap_free(rig->heap, rig->reg, 0, 0, &first) == -EINVAL);
+	REQUIRE(heap_free(rig->heap, rig->reg, HEAP_BATCH_MAX + 1, 0, &first) == -EINVAL);
+	return heap_rig_free(rig);
+}
+
+/* A slab and a span that end within the batch, named again in it. */
+static const char *heap_batch_again(void)
+{
+	struct heap_request slot = { .bytes = 16384 }, span = { .bytes = 9 * PAGE_SIZE };
+	struct heap_rig *rig = heap_rig_make(1000);
+	u32 first;
+
+	REQUIRE(rig && rig->heap);
+	REQUIRE(heap_alloc(rig->heap, &slot, rig->reg, 2) == 2);
+	REQUIRE(heap_alloc(rig->heap, &span, rig->reg + 2, 1) == 1);
+	memcpy(rig->reg + 3, rig->reg, 3 * sizeof(u64));
+	REQUIRE(heap_free(rig->heap, rig->reg, 6, 0, &first) == 3 && first == 3);
+	REQUIRE(refused_count(rig->heap, HEAP_BAD_NOT_LIVE) == 3);
 	return heap_rig_free(rig);
 }
 
@@ -55,7 +74,7 @@ static const char *heap_batch_mixed(void)
 	static const u64 bytes[] = { 8, 5000, 100, 40000, 8, 32768, 64, 200000 };
 	struct heap_rig *rig = heap_rig_make(8000);
 	struct heap_stat stat;
-	u32 i, freed;
+	u32 i, bad;
 
 	REQUIRE(rig && rig->heap);
 	for (i = 0; i < 64; i++) {
@@ -65,7 +84,7 @@ static const char *heap_batch_mixed(void)
 	}
 	heap_get_stat(rig->heap, &stat);
 	REQUIRE(stat.live_objects == 64 && stat.spans == 16);
-	REQUIRE(heap_free(rig->heap, rig->reg, 64, 0, &freed) == 0 && freed == 64);
+	REQUIRE(heap_free(rig->heap, rig->reg, 64, 0, &bad) == 64 && bad == 64);
 	heap_trim(rig->heap);
 	heap_get_stat(rig->heap, &stat);
 	REQUIRE(!stat.live_objects && !stat.live_bytes && !stat.slabs && !stat.spans);
@@ -78,11 +97,11 @@ static const char *heap_class_figures(void)
 	struct heap_request request = { .bytes = 64, .group = 5 };
 	struct heap_rig *rig = heap_rig_make(1000);
 	struct heap_class_stat stat;
-	u32 freed;
+	u32 bad;
 
 	REQUIRE(rig && rig->heap);
 	REQUIRE(heap_alloc(rig->heap, &request, rig->reg, 40) == 40);
-	REQUIRE(heap_free(rig->heap, rig->reg, 10, 0, &freed) == 0);
+	REQUIRE(heap_free(rig->heap, rig->reg, 10, 0, &bad) == 10);
 	request.group = 6;
 	REQUIRE(heap_alloc(rig->heap, &request, rig->reg, 1) == 1);
 	request.bytes = 3000 * PAGE_SIZE;
@@ -136,7 +155,8 @@ static const char *heap_budget_32(void)
 }
 
 static const struct core_case heap_cases[] = {
-	{ "a batch of frees stops at the first wrong one", heap_batch_stops },
+	{ "a batch of frees goes on past the wrong ones", heap_batch_wrong },
+	{ "objects named twice in a batch are freed once", heap_batch_again },
 	{ "a batch of frees may name anything", heap_batch_mixed },
 	{ "figures are kept by class and group", heap_class_figures },
 	{ "kernel memory of 8-byte objects is at most 2.2 %", heap_budget_8 },
@@ -229,6 +249,21 @@ static const struct core_case heap_cases[] = {
 		    ALLOC(0, 20 * P, 1), ALLOC(1, 20 * P, 1), ALLOC(2, 20 * P, 1), FREE(0, FREED),
 		    FREE(1, FREED), ALLOC(3, 41 * P, 1), AT(3, 61 * P), ALLOC(4, 40 * P, 1),
 		    AT(4, P)),
+	HEAP_SCRIPT("what is held back is let go at the second look", 1000, 1000,
+		    AGE(0), ALLOC(0, 8, 1), AGE(0), FREE(0, FREED), TAKEN(4), AGE(1), TAKEN(4),
+		    ALLOC(0, 8, 1), FREE(0, FREED), AGE(1), TAKEN(4), AGE(0), TAKEN(0), AGE(0)),
+	HEAP_SCRIPT("directory nodes go when they are empty", 1 << 20, 1 << 20,
+		    ALLOC(0, 9 * P, 1), FREE(0, FREED), AGE(0), KERNEL(6000),
+		    ALLOC(0, 9 * P, 1), AGE(0), FREE(0, FREED)),
+	HEAP_SCRIPT("idle are freed spans, and pages of slabs once used", 1000, 1000,
+		    IDLE(0, 0, 0), ALLOC(0, 10 * P, 1), ALLOC_N(1, 5, 4096, 5), IDLE(0, 0, 0),
+		    FREE(0, FREED), IDLE(0, 1, 10), IDLE(5, 5, 6), FREE(2, FREED),
+		    IDLE(11, 12, 1), FREE_N(3, 2), IDLE(11, 12, 3), IDLE(13, 13, 2),
+		    FREE(5, FREED), IDLE(15, 15, 1), IDLE(16, 0, 0), TRIM, IDLE(11, 12, 3),
+		    IDLE(15, 15, 1), IDLE(16, 0, 0)),
+	HEAP_SCRIPT("a slab whose first page is idle", 1000, 1000,
+		    ALLOC_N(0, 64, 64, 64), ALLOC_N(64, 64, 64, 64), FREE_N(0, 64),
+		    IDLE(0, 1, 1), IDLE(2, 0, 0), ALLOC(0, 64, 1), AT(0, P), IDLE(0, 0, 0)),
 	HEAP_SCRIPT("a trimmed heap holds next to nothing", 1 << 20, 1 << 20,
 		    ALLOC_N(0, 64, 100, 64), ALLOC_N(64, 64, 50000, 64), FREE_N(0, 128), TRIM,
 		    TAKEN(0), KERNEL(16 << 10)),

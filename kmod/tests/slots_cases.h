@@ -7,6 +7,7 @@
 
 #define RIG_SLABS	4
 #define RIG_GROUP	3
+#define RIG_SHARD	5
 
 /**
  * struct slots_rig - a shelf and its slabs
@@ -31,7 +32,8 @@ static struct slots_rig *slots_rig_make(u32 class, u32 slabs)
 	for (i = 0; i < slabs; i++) {
 		rig->slab[i] = core_zalloc(slab_bytes(class));
 		if (rig->slab[i])
-			slab_init(rig->slab[i], class, RIG_GROUP, 100 * (i + 1));
+			slab_init(rig->slab[i], SLAB_HOME(class, RIG_GROUP, RIG_SHARD),
+				  100 * (i + 1), 0);
 	}
 	return rig;
 }
@@ -64,8 +66,19 @@ static const char *slots_consistent(const struct slots_rig *rig, u64 want)
 {
 	u64 slabs;
 
-	REQUIRE_NULL(slots_check(&rig->shelf, rig->class, RIG_GROUP, &slabs));
+	REQUIRE_NULL(slots_check(&rig->shelf, SLAB_HOME(rig->class, RIG_GROUP, RIG_SHARD), &slabs));
 	REQUIRE(slabs == want);
+	return NULL;
+}
+
+/* Gives a slot back that is taken. */
+static const char *slots_give(struct slots_rig *rig, u32 slab, u32 want)
+{
+	u32 index;
+
+	REQUIRE(slab_slot(rig->slab[slab], slot_offset(rig, slab, want), &index));
+	REQUIRE(index == want && slab_slot_taken(rig->slab[slab], index));
+	slab_give(rig->slab[slab], index);
 	return NULL;
 }
 
@@ -97,7 +110,7 @@ static const char *slots_lowest_first(void)
 	REQUIRE(rig);
 	REQUIRE_NULL(slots_fill(rig, 0, slots_per_slab(rig)));
 	for (i = 4; i--;)
-		REQUIRE(slab_give(rig->slab[0], slot_offset(rig, 0, hole[i])) == SLAB_GIVEN);
+		REQUIRE_NULL(slots_give(rig, 0, hole[i]));
 	slots_settle(&rig->shelf, rig->slab[0]);
 	REQUIRE_NULL(slots_consistent(rig, 1));
 	REQUIRE(slots_take(&rig->shelf, rig->offset, 9) == 4);
@@ -153,7 +166,7 @@ static const char *slots_empty(struct slots_rig *rig, u32 slab, u32 n)
 	u32 i;
 
 	for (i = 0; i < n; i++)
-		REQUIRE(slab_give(rig->slab[slab], slot_offset(rig, slab, i)) == SLAB_GIVEN);
+		REQUIRE_NULL(slots_give(rig, slab, i));
 	return NULL;
 }
 
@@ -216,7 +229,7 @@ static const char *slots_single(void)
 static const char *slots_refusals(void)
 {
 	struct slots_rig *rig;
-	u32 class, delta, end;
+	u32 class, delta, end, index;
 
 	for (class = 1; class < CLASS_COUNT; class++) {
 		const struct class_info *info = &class_table[class];
@@ -226,13 +239,14 @@ static const char *slots_refusals(void)
 		end = info->slab_pages * PAGE_SIZE;
 		REQUIRE_NULL(slots_fill(rig, 0, 1));
 		for (delta = 0; delta < end; delta += 8) {
-			u64 offset = slot_offset(rig, 0, 0) + delta;
-			enum slab_given want = delta % info->slot_bytes ? SLAB_NO_SLOT :
-					       delta ? SLAB_NOT_TAKEN : SLAB_GIVEN;
+			bool slot = slab_slot(rig->slab[0], slot_offset(rig, 0, 0) + delta, &index);
 
-			REQUIRE(slab_give(rig->slab[0], offset) == want);
+			REQUIRE(slot == (delta % info->slot_bytes == 0));
+			REQUIRE(!slot || index == delta / info->slot_bytes);
+			REQUIRE(!slot || slab_slot_taken(rig->slab[0], index) == !delta);
 		}
-		REQUIRE(slab_give(rig->slab[0], slot_offset(rig, 0, 0)) == SLAB_NOT_TAKEN);
+		REQUIRE_NULL(slots_give(rig, 0, 0));
+		REQUIRE(!slab_slot_taken(rig->slab[0], 0));
 		REQUIRE(rig->slab[0]->free == info->slots);
 		slots_rig_free(rig);
 	}
@@ -252,7 +266,7 @@ static const char *slots_all_of(struct slots_rig *rig)
 	for (i = 0; i < slots; i++) {
 		u32 index = slots % 7 ? i * 7 % slots : i;
 
-		REQUIRE(slab_give(rig->slab[0], rig->offset[index]) == SLAB_GIVEN);
+		REQUIRE_NULL(slots_give(rig, 0, index));
 		REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
 		if (slots < 100 || i % 64 == 0)
 			REQUIRE_NULL(slots_consistent(rig, 1));
@@ -275,6 +289,112 @@ static const char *slots_every_class(void)
 	return NULL;
 }
 
+static const char *slots_aged(void)
+{
+	struct slots_rig *rig = slots_rig_make(8, 1);
+
+	REQUIRE(rig);
+	REQUIRE(!slots_age(&rig->shelf));
+	REQUIRE_NULL(slots_fill(rig, 0, 1));
+	REQUIRE_NULL(slots_empty(rig, 0, 1));
+	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
+	REQUIRE(!slots_age(&rig->shelf) && rig->shelf.held == rig->slab[0]);
+	/* Used in between: it is young again. */
+	REQUIRE(slots_take(&rig->shelf, rig->offset, 1) == 1);
+	REQUIRE_NULL(slots_empty(rig, 0, 1));
+	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
+	REQUIRE(!slots_age(&rig->shelf) && rig->shelf.held == rig->slab[0]);
+	REQUIRE(slots_age(&rig->shelf) == rig->slab[0] && !rig->shelf.held);
+	REQUIRE(!slots_age(&rig->shelf) && !slots_age(&rig->shelf));
+	REQUIRE_NULL(slots_consistent(rig, 0));
+	return slots_rig_free(rig);
+}
+
+/* Pages become dirty as their first slots are taken, even in part. */
+static const char *slots_dirtied(u32 class)
+{
+	struct slots_rig *rig = slots_rig_make(class, 1);
+	u32 bytes = class_table[class].slot_bytes, i;
+
+	REQUIRE(rig);
+	REQUIRE(slab_idle(rig->slab[0]) == slab_pages_mask(class) && !rig->slab[0]->dirty);
+	for (i = 1; i <= slots_per_slab(rig); i++) {
+		u32 pages = DIV_ROUND_UP(i * bytes, PAGE_SIZE);
+
+		REQUIRE_NULL(slots_fill(rig, 0, 1));
+		REQUIRE(rig->slab[0]->dirty == (1U << pages) - 1);
+		REQUIRE(slab_idle(rig->slab[0]) == (slab_pages_mask(class) >> pages << pages));
+	}
+	for (i = 1; i <= slots_per_slab(rig); i++) {
+		REQUIRE_NULL(slots_give(rig, 0, i - 1));
+		REQUIRE(rig->slab[0]->dirty == slab_pages_mask(class));
+		REQUIRE(slab_idle(rig->slab[0]) ==
+			(i == slots_per_slab(rig) ? slab_pages_mask(class) :
+			 (1U << (i * bytes / PAGE_SIZE)) - 1));
+	}
+	return slots_rig_free(rig);
+}
+
+static const char *slots_dirty_all(void)
+{
+	u32 class;
+
+	for (class = 1; class < CLASS_COUNT; class++)
+		REQUIRE_NULL(slots_dirtied(class));
+	return NULL;
+}
+
+/* Pages 1 and 2 hold memory: slots that touch page 0 or 3 come last. */
+static const char *slots_prefer(u32 class)
+{
+	struct slots_rig *rig = slots_rig_make(class, 1);
+	const struct class_info *info = &class_table[class];
+	u32 i, got, first, last, slots;
+
+	REQUIRE(rig);
+	slots = slots_per_slab(rig);
+	rig->slab[0]->dirty = 6 & slab_pages_mask(class);
+	first = DIV_ROUND_UP(PAGE_SIZE, info->slot_bytes);
+	last = min_t(u32, 3, info->slab_pages) * PAGE_SIZE / info->slot_bytes;
+	for (got = 0, i = first; i < last; i++, got++) {
+		REQUIRE_NULL(slots_fill(rig, 0, 1));
+		REQUIRE(rig->offset[0] == slot_offset(rig, 0, i));
+		REQUIRE(rig->slab[0]->dirty == (6 & slab_pages_mask(class)));
+	}
+	/* Then the lowest of the others, in one batch. */
+	REQUIRE(slab_take(rig->slab[0], rig->offset, slots) == slots - got);
+	for (i = 0; i < slots - got; i++)
+		REQUIRE(rig->offset[i] == slot_offset(rig, 0, i < first || !got ? i : i + got));
+	REQUIRE(rig->slab[0]->dirty == slab_pages_mask(class));
+	return slots_rig_free(rig);
+}
+
+static const char *slots_prefer_all(void)
+{
+	u32 class;
+
+	for (class = 1; class < CLASS_COUNT; class++)
+		REQUIRE_NULL(slots_prefer(class));
+	return NULL;
+}
+
+/* A page with part of a live slot on it is not idle. */
+static const char *slots_idle_straddled(void)
+{
+	struct slots_rig *rig = slots_rig_make(3, 1);	/* 24 bytes, 3 pages */
+	u32 i;
+
+	REQUIRE(rig);
+	REQUIRE_NULL(slots_fill(rig, 0, slots_per_slab(rig)));
+	for (i = 0; i < slots_per_slab(rig); i++)
+		if (i != 170)				/* on pages 0 and 1 */
+			REQUIRE_NULL(slots_give(rig, 0, i));
+	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
+	REQUIRE(PAGE_SIZE != 4096 || slab_idle(rig->slab[0]) == 4);
+	REQUIRE_NULL(slots_consistent(rig, 1));
+	return slots_rig_free(rig);
+}
+
 static const struct core_case slots_cases[] = {
 	{ "a batch of a fresh slab comes in address order", slots_in_order },
 	{ "holes are filled from the lowest", slots_lowest_first },
@@ -284,5 +404,9 @@ static const struct core_case slots_cases[] = {
 	{ "the slab held back is used last", slots_held_last },
 	{ "a slab of few slots goes from empty to full and back", slots_single },
 	{ "interior and free slots are refused, in every class", slots_refusals },
+	{ "the slab held back is let go when it was not needed", slots_aged },
+	{ "pages are dirty from their first slot on, idle without a live one", slots_dirty_all },
+	{ "slots on pages that hold memory come first, in every class", slots_prefer_all },
+	{ "a slot across two pages keeps both from being idle", slots_idle_straddled },
 	{ "every slot of every class is given out once and taken back", slots_every_class },
 };

@@ -51,7 +51,7 @@ static void drop(const u64 *offsets, u32 n)
 {
 	u32 freed;
 
-	if (heap_free(heap, offsets, n, 0, &freed))
+	if (heap_free(heap, offsets, n, 0, &freed) != (int)n)
 		abort();
 }
 

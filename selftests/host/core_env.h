@@ -5,7 +5,10 @@
  * before anything else, which empties the real one.
  *
  * A warning is an abort here, a lock knows its owner, and allocations can be
- * told to fail (host.h).
+ * told to fail (host.h). With HOST_FAST, for benchmarks, locks and caches cost
+ * about what they cost in the kernel, and check nothing.
+ *
+ * RCU is that of liburcu, the kind that needs no registration of threads.
  */
 #ifndef SHMZONE_CORE_ENV_H
 #define SHMZONE_CORE_ENV_H
@@ -19,6 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define URCU_INLINE_SMALL_FUNCTIONS
+#include <urcu/urcu-bp.h>
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -35,6 +41,7 @@ typedef uint64_t u64;
 #endif
 #define PAGE_SIZE	(1UL << PAGE_SHIFT)
 
+#undef static_assert
 #define static_assert_1(expr)		_Static_assert(expr, #expr)
 #define static_assert(expr, ...)	static_assert_1(expr)
 
@@ -77,6 +84,7 @@ static inline bool is_power_of_2(u64 n)
 }
 
 #define fallthrough		__attribute__((fallthrough))
+#define prefetch(place)		__builtin_prefetch(place)
 #define cond_resched()		sched_yield()
 
 /* Counters. */
@@ -104,6 +112,29 @@ static inline void atomic64_sub(int64_t value, atomic64_t *counter)
 {
 	counter->value -= value;
 }
+
+/* Memory that several threads look at. */
+
+#define READ_ONCE(place)		__atomic_load_n(&(place), __ATOMIC_RELAXED)
+#define WRITE_ONCE(place, value)	__atomic_store_n(&(place), value, __ATOMIC_RELAXED)
+#define smp_load_acquire(place)		__atomic_load_n(place, __ATOMIC_ACQUIRE)
+#define smp_store_release(place, value)	__atomic_store_n(place, value, __ATOMIC_RELEASE)
+#define smp_mb()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+#define rcu_head host_rcu_head	/* liburcu has one of its own */
+
+struct rcu_head {
+	struct rcu_head *next;
+	void (*call)(struct rcu_head *head);
+};
+
+#define rcu_read_lock()		urcu_bp_read_lock()
+#define rcu_read_unlock()	urcu_bp_read_unlock()
+#define call_rcu(head, call)	host_call_rcu(head, call)
+#define rcu_barrier()		host_rcu_barrier()
+
+void host_call_rcu(struct rcu_head *head, void (*call)(struct rcu_head *head));
+void host_rcu_barrier(void);
 
 /* Lists. */
 
@@ -154,6 +185,34 @@ static inline void list_del_init(struct list_head *item)
 
 /* The lock. */
 
+#ifdef HOST_FAST
+
+struct core_lock {
+	bool held;
+};
+
+#define core_lock_init(lock)	((lock)->held = false)
+#define core_assert_held(lock)	((void)(lock))
+
+static inline bool core_trylock(struct core_lock *lock)
+{
+	return !__atomic_test_and_set(&lock->held, __ATOMIC_ACQUIRE);
+}
+
+static inline void core_lock(struct core_lock *lock)
+{
+	while (!core_trylock(lock))
+		while (READ_ONCE(lock->held))
+			__builtin_ia32_pause();
+}
+
+static inline void core_unlock(struct core_lock *lock)
+{
+	__atomic_clear(&lock->held, __ATOMIC_RELEASE);
+}
+
+#else
+
 struct core_lock {
 	pthread_mutex_t mutex;
 	pthread_t owner;
@@ -162,14 +221,27 @@ struct core_lock {
 
 void core_lock_init(struct core_lock *lock);
 void core_lock(struct core_lock *lock);
+bool core_trylock(struct core_lock *lock);
 void core_unlock(struct core_lock *lock);
 void core_assert_held(const struct core_lock *lock);
+
+#endif
 
 /* Memory; may fail on purpose, and must not be asked for under a lock. */
 
 void *core_zalloc(size_t bytes);
 void core_free(const void *object);
+void core_free_rcu(void *object);
 void *core_zalloc_array(size_t n, size_t bytes);
 void core_free_array(const void *array);
+
+struct kmem_cache;
+
+#define CORE_NAME(name)		name
+
+struct kmem_cache *core_cache_create(const char *name, size_t bytes);
+void core_cache_destroy(struct kmem_cache *cache);
+void *core_cache_zalloc(struct kmem_cache *cache);
+void core_cache_free(struct kmem_cache *cache, void *object);
 
 #endif /* SHMZONE_CORE_ENV_H */

@@ -3,6 +3,7 @@
  * Fuzzing of the heap: bytes choose operations, the model says what to expect.
  */
 #include "model.h"
+#include "../../kmod/core/heap.h"
 
 #define STEPS_MAX	300
 
@@ -38,8 +39,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	static const u64 pages[] = { 2, 9, 100, 513, 5000, 1 << 21, 7000001, 1ULL << 32 };
 	struct model_source source = { .next = next_input, .data = data, .size = size };
 	u64 count = pages[next_input(&source, ARRAY_SIZE(pages))];
-	struct model *model = model_create(count, count);
+	struct model *model;
 	u32 i;
+
+	heap_shards = 1 + next_input(&source, 2) * 2;
+	host_contend(heap_shards > 1 ? 1 : 0);
+	model = model_create(count, count);
 
 	for (i = 0; i < STEPS_MAX && source.size; i++)
 		require(model_step(model, &source));

@@ -19,6 +19,12 @@ void host_fail_nth(u32 nth);
 bool host_failed(void);
 
 /**
+ * host_contend() - make every nth attempt to take a lock at once fail
+ * @nth: 0 for none
+ */
+void host_contend(u32 nth);
+
+/**
  * host_meanwhile() - call a function in an allocation of this thread
  * @nth: 1 for the next one, 0 for none
  * @call: what another thread might do at that moment
@@ -29,6 +35,7 @@ void host_meanwhile(u32 nth, void (*call)(void));
 
 /* Bytes allocated through the core's environment and not freed. */
 u64 host_bytes(void);
+void host_forget_bytes(void);
 
 /* Pseudo-random numbers, the same on every machine. */
 u64 host_random(u64 *state);

@@ -13,6 +13,7 @@
 
 #define MODEL_RUNS	600	/* beyond this, nothing is allocated */
 #define MODEL_RECENT	32
+#define MODEL_DIRTY	8192
 #define NO_PAGE		(~0ULL)
 
 /* A slab or span. */
@@ -39,6 +40,8 @@ struct model_run {
  * @stat: figures as they should be
  * @class_stat: by class and group; only requests, failures and frees
  * @recent: offsets freed lately
+ * @dirty: a byte a page, set once the page may hold memory; only for heaps of up
+ *         to MODEL_DIRTY pages
  */
 struct model {
 	struct heap *heap;
@@ -57,6 +60,7 @@ struct model {
 	struct heap_class_stat class_stat[CLASS_GROUPS][CLASS_COUNT];
 	u64 recent[MODEL_RECENT];
 	u32 recents;
+	u8 dirty[MODEL_DIRTY];
 };
 
 /* The run that a page belongs to, or NULL. */
@@ -70,9 +74,12 @@ u64 model_slot_bytes(const struct model_run *run);
 u32 model_slots(const struct model_run *run);
 u64 model_slot_offset(const struct model_run *run, u32 slot);
 
+/* Says that pages may hold memory from now on. */
+void model_dirty(struct model *model, u64 first, u64 n);
+
 /*
  * Every span without its object must be gone, and at most one empty slab held
- * by a class and group; none after a trim.
+ * by a shard; none after a trim.
  */
 const char *model_check_released(const struct model *model, bool trimmed);
 

@@ -23,7 +23,10 @@ static u64 choose_log(struct model_source *source, u64 max)
 static void choose_request(const struct model *model, struct model_source *source,
 			   struct heap_request *request)
 {
-	*request = (struct heap_request){ .group = choose(source, 3) * 7 };
+	*request = (struct heap_request){
+		.group = choose(source, 3) * 7,
+		.hint = choose(source, 5) * 0x3fffffff,
+	};
 	switch (choose(source, 8)) {
 	case 0:
 		request->bytes = choose_log(source, model->pages) << PAGE_SHIFT;
@@ -114,6 +117,7 @@ static bool no_room(const struct model *model, u32 class, u32 group, u64 n)
 static const char *note_object(struct model *model, const struct heap_request *request, u64 offset)
 {
 	struct model_run *run = model_run_at(model, offset >> PAGE_SHIFT);
+	u64 last;
 	u32 slot;
 
 	REQUIRE(run);
@@ -125,6 +129,8 @@ static const char *note_object(struct model *model, const struct heap_request *r
 	REQUIRE(!run->taken[slot]);
 	run->taken[slot] = 1;
 	run->live++;
+	last = offset + model_slot_bytes(run) - 1;
+	model_dirty(model, offset >> PAGE_SHIFT, (last >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1);
 	return NULL;
 }
 
@@ -249,31 +255,32 @@ static void note_free(struct model *model, u64 offset)
 	model->recent[model->recents++ % MODEL_RECENT] = offset;
 }
 
+/*
+ * Every offset is judged by what lived when the batch began, but for objects
+ * that the batch itself has freed already.
+ */
 static const char *free_batch(struct model *model, const u64 *offsets, u32 n, u64 bytes)
 {
-	enum heap_refusal refusal = HEAP_REFUSALS;
-	struct model_run *run;
-	u32 i, freed = ~0U;
-	bool emptied;
-	int ret;
+	enum heap_refusal refusal[HEAP_BATCH_MAX];
+	u32 i, j, freed = 0, first = n, bad = ~0U;
 
 	for (i = 0; i < n; i++) {
-		refusal = predict(model, offsets[i], bytes);
-		if (refusal != HEAP_REFUSALS)
-			break;
-		note_free(model, offsets[i]);
+		refusal[i] = predict(model, offsets[i], bytes);
+		for (j = 0; j < i && refusal[i] == HEAP_REFUSALS; j++)
+			if (offsets[j] == offsets[i])
+				refusal[i] = HEAP_BAD_NOT_LIVE;
 	}
-	run = i < n ? model_run_at(model, offsets[i] >> PAGE_SHIFT) : NULL;
-	emptied = run && !run->live;
-	ret = heap_free(model->heap, offsets, n, bytes, &freed);
-	REQUIRE(freed == i);
-	REQUIRE(ret == (i == n ? 0 : -EINVAL));
-	/* A slab that this very batch has emptied may be gone or held back. */
-	if (refusal == HEAP_BAD_INTERIOR && emptied &&
-	    !model_run_at(model, offsets[i] >> PAGE_SHIFT))
-		refusal = HEAP_BAD_NOT_LIVE;
-	if (i < n)
-		model->stat.refused[refusal]++;
+	for (i = 0; i < n; i++) {
+		if (refusal[i] == HEAP_REFUSALS) {
+			note_free(model, offsets[i]);
+			freed++;
+			continue;
+		}
+		model->stat.refused[refusal[i]]++;
+		first = min(first, i);
+	}
+	REQUIRE(heap_free(model->heap, offsets, n, bytes, &bad) == (int)freed);
+	REQUIRE(bad == first);
 	REQUIRE_NULL(model_check_released(model, false));
 	return model->error;
 }
@@ -349,6 +356,15 @@ static const char *step_trim(struct model *model)
 	return model->error;
 }
 
+/* Twice without a use in between lets everything go that is held back. */
+static const char *step_age(struct model *model)
+{
+	heap_age(model->heap);
+	REQUIRE(!heap_age(model->heap));
+	REQUIRE_NULL(model_check_released(model, true));
+	return model->error;
+}
+
 const char *model_step(struct model *model, struct model_source *source)
 {
 	u32 kind = choose(source, 100);
@@ -367,5 +383,7 @@ const char *model_step(struct model *model, struct model_source *source)
 		return step_limit(model, source);
 	if (kind < 97)
 		return step_trim(model);
+	if (kind < 98)
+		return step_age(model);
 	return model_check(model);
 }

@@ -87,9 +87,9 @@ static void meanwhile_alloc(void)
 
 static void meanwhile_free(void)
 {
-	u32 freed;
+	u32 bad;
 
-	if (heap_free(meanwhile_rig->heap, meanwhile_rig->reg, 1, 0, &freed))
+	if (heap_free(meanwhile_rig->heap, meanwhile_rig->reg, 1, 0, &bad) != 1)
 		meanwhile_rig->error = "the free made meanwhile failed";
 }
 

@@ -54,6 +54,7 @@ static u32 make(struct heap_object *object, u32 count, u64 *seed, u8 id)
 	struct heap_request request = {
 		.bytes = 1 + host_random(seed) % (1 << host_random(seed) % 17),
 		.group = host_random(seed) % 2,
+		.hint = id,
 	};
 	u32 n = 1 + host_random(seed) % (OBJECTS - count);
 	int i, got;
@@ -68,10 +69,23 @@ static u32 make(struct heap_object *object, u32 count, u64 *seed, u8 id)
 
 static void drop(const struct heap_object *object, u8 id)
 {
-	u32 freed;
+	u32 bad;
 
 	claim(object->offset, object->bytes, id, 0);
-	troubles += !!heap_free(heap, &object->offset, 1, object->bytes, &freed);
+	troubles += heap_free(heap, &object->offset, 1, object->bytes, &bad) != 1;
+}
+
+/* Offsets of nobody: none may be freed, whatever the others are doing. */
+static void wild(u64 *seed)
+{
+	u64 offsets[HEAP_BATCH_MAX], page = 0, n;
+	u32 i, bad;
+
+	for (i = 0; i < HEAP_BATCH_MAX; i++)
+		offsets[i] = (host_random(seed) % (PAGES * 4096)) | 4;
+	troubles += heap_free(heap, offsets, HEAP_BATCH_MAX, 0, &bad) || bad;
+	for (i = 0; i < 20 && heap_find_idle(heap, &page, &n); i++)
+		page += n;
 }
 
 static void *work(void *arg)
@@ -92,6 +106,10 @@ static void *work(void *arg)
 		}
 		if (host_random(&seed) % 256 == 0)
 			heap_trim(heap);
+		if (host_random(&seed) % 64 == 0)
+			heap_age(heap);
+		if (host_random(&seed) % 64 == 0)
+			wild(&seed);
 		if (host_random(&seed) % 1024 == 0)
 			troubles += !!heap_check(heap);
 	}
@@ -100,13 +118,13 @@ static void *work(void *arg)
 	return NULL;
 }
 
-int main(void)
+static void share(u32 shards)
 {
 	pthread_t thread[THREADS];
 	struct heap_stat stat;
 	uintptr_t i;
 
-	host_plan(1);
+	heap_shards = shards;
 	heap = heap_create(PAGES, PAGES - 100, &ops, NULL);
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&thread[i], NULL, work, (void *)(i + 1));
@@ -119,6 +137,15 @@ int main(void)
 	CHECK_EQ(stat.live_objects, 0);
 	CHECK_EQ(troubles, 0);
 	heap_destroy(heap);
+}
+
+int main(void)
+{
+	host_plan(2);
+	share(1);
 	host_result("threads share a heap");
+	host_contend(3);
+	share(4);
+	host_result("threads share a heap of many shards");
 	return host_done();
 }

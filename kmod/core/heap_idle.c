@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a heap could give up: empty slabs held back, empty nodes, stock, and
+ * pages without a live object that may hold memory.
+ */
+#include "core_env.h"
+#include "heap_impl.h"
+
+/*
+ * Lets slabs of one shard that are held back go, by @let_go. Returns whether
+ * one is still held.
+ */
+static bool shard_release(struct heap *heap, struct heap_shard *shard,
+			  struct slab *(*let_go)(struct slots_shelf *slots))
+{
+	struct heap_trash trash;
+	struct slab *slab;
+	bool held;
+
+	heap_trash_init(&trash);
+	core_lock(&shard->lock);
+	slab = let_go(&shard->slots);
+	if (slab) {
+		list_add(&slab->link, &trash.surplus);
+		shard->stat.slabs--;
+	}
+	held = shard->slots.held;
+	core_unlock(&shard->lock);
+	heap_release_surplus(heap, &trash);
+	return held;
+}
+
+static bool release_held(struct heap *heap, struct slab *(*let_go)(struct slots_shelf *slots))
+{
+	struct heap_shelf *shelf;
+	u32 i, class, group;
+	bool held = false;
+
+	for (group = 0; group < CLASS_GROUPS; group++) {
+		for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++) {
+			shelf = heap_shelf(heap, class, group);
+			for (i = 0; shelf && i < heap_shelf_shards(shelf); i++)
+				held |= shard_release(heap, shelf->shard[i], let_go);
+		}
+		cond_resched();
+	}
+	return held;
+}
+
+void heap_release_held(struct heap *heap)
+{
+	release_held(heap, slots_release_held);
+}
+
+static void reap_nodes(struct heap *heap)
+{
+	struct heap_trash trash;
+	bool more = true;
+	u64 page = 0;
+
+	heap_trash_init(&trash);
+	while (more) {
+		core_lock(&heap->lock);
+		more = dir_reap(&heap->dir, &page, &trash.dir);
+		core_unlock(&heap->lock);
+		heap_trash_empty(heap, &trash);
+		cond_resched();
+	}
+}
+
+void heap_trim(struct heap *heap)
+{
+	struct heap_trash trash;
+
+	heap_trash_init(&trash);
+	heap_release_held(heap);
+	reap_nodes(heap);
+	core_lock(&heap->lock);
+	heap_stock_trim(heap, &trash, 0, 0);
+	core_unlock(&heap->lock);
+	heap_trash_empty(heap, &trash);
+}
+
+bool heap_is_ageing(const struct heap *heap)
+{
+	return READ_ONCE(heap->ageing);
+}
+
+bool heap_age(struct heap *heap)
+{
+	WRITE_ONCE(heap->ageing, false);
+	/*
+	 * Before looking: what comes to be held or empty after it was looked at
+	 * says so again, under a lock that is taken here later.
+	 */
+	smp_mb();
+	if (release_held(heap, slots_age))
+		heap_note_idle(heap);
+	reap_nodes(heap);
+	return heap_is_ageing(heap);
+}
+
+/* Finding pages to release. */
+
+/* The idle pages of a slab that may hold memory, from a page on. */
+static bool slab_find_idle(struct heap *heap, struct slab *slab, u64 page, u64 *first, u64 *n)
+{
+	struct heap_shard *shard = heap_shard(heap, slab);
+	u32 idle;
+
+	core_lock(&shard->lock);
+	idle = slab->place == SLAB_APART ? 0 : slab_idle(slab) & slab->dirty;
+	core_unlock(&shard->lock);
+
+	idle = idle >> (page - slab->page) << (page - slab->page);
+	if (!idle)
+		return false;
+	*first = slab->page + __ffs64(idle);
+	*n = __ffs64(~((u64)idle >> __ffs64(idle)));
+	return true;
+}
+
+/**
+ * struct idle_search - a walk over runs of pages
+ * @page: where it has come to
+ * @free_first: the next run of free pages at or after it that may hold memory
+ * @free_n: its length; 0: there is none
+ * @free_known: the two are known
+ */
+struct idle_search {
+	u64 page;
+	u64 free_first;
+	u64 free_n;
+	bool free_known;
+};
+
+/*
+ * Looks at the next free run, slab or span. Returns whether the search has
+ * ended, with the run found in @first and @n, or 0 in @n.
+ */
+static bool idle_step(struct heap *heap, struct idle_search *search, u64 *first, u64 *n)
+{
+	u64 entry, page = search->page;
+	bool found = false;
+	struct slab *slab;
+
+	rcu_read_lock();
+	core_lock(&heap->lock);
+	if (!search->free_known || (search->free_n && search->free_first < page)) {
+		search->free_first = page;
+		pages_next_dirty(&heap->pages, &search->free_first, &search->free_n);
+		search->free_known = true;
+	}
+	entry = dir_next(&heap->dir, &page);
+	core_unlock(&heap->lock);
+
+	slab = dir_slab(entry);
+	if (search->free_n && (!entry || search->free_first < page)) {
+		*first = search->free_first;
+		*n = search->free_n;
+		found = true;
+	} else if (!entry) {
+		*n = 0;
+		found = true;
+	} else if (slab) {
+		found = slab_find_idle(heap, slab, page, first, n);
+		search->page = (u64)slab->page + class_table[slab_class(slab)].slab_pages;
+	} else {
+		search->page = page + (dir_is_span(entry) ? dir_span_pages(entry) : 1);
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+bool heap_find_idle(struct heap *heap, u64 *first, u64 *n)
+{
+	struct idle_search search = { .page = *first };
+
+	while (!idle_step(heap, &search, first, n))
+		cond_resched();
+	return *n;
+}

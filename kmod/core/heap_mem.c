@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Kernel memory of heaps: counted, kept in stock, and freed late enough.
+ *
+ * Descriptors of slabs and nodes of the page bitmap come from caches of their
+ * own sizes, which all heaps share: kmalloc() would round the descriptor of a
+ * slab of 8-byte slots up by three quarters. Whatever look-ups can find under
+ * RCU is freed after a grace period; it is counted as freed at once, since the
+ * heap may be gone by then.
+ *
+ * Nodes for bitmap and directory come from a stock in the heap, since they are
+ * wanted under the lock. What a run lacks is allocated without the lock, and
+ * then everything is looked at afresh, as other runs may have come and gone.
+ */
+#include "core_env.h"
+#include "heap_impl.h"
+
+/*
+ * By the binary logarithm of the words in the bitmap. The number of words is
+ * always a power of two, at most that of 8-byte slots in four pages.
+ */
+static const char *const slab_cache_name[] = {
+	CORE_NAME("slab_40"), CORE_NAME("slab_48"), CORE_NAME("slab_64"),
+	CORE_NAME("slab_96"), CORE_NAME("slab_160"), CORE_NAME("slab_288"),
+	CORE_NAME("slab_544"), CORE_NAME("slab_1056"), CORE_NAME("slab_2080"),
+	CORE_NAME("slab_4128"),
+};
+
+#define SLAB_CACHES	(PAGE_SHIFT - 12 + 6)
+
+static_assert(4 * PAGE_SIZE / CLASS_SLOT_MIN / 64 == 1 << (SLAB_CACHES - 1));
+
+static struct kmem_cache *slab_cache[SLAB_CACHES];
+static struct kmem_cache *node_cache;
+
+static size_t slab_cache_bytes(u32 i)
+{
+	return sizeof(struct slab) + (sizeof(u64) << i);
+}
+
+/* The cache for descriptors of a class. */
+static struct kmem_cache *slab_cache_for(u32 class)
+{
+	return slab_cache[fls64((slab_bytes(class) - sizeof(struct slab)) / sizeof(u64)) - 1];
+}
+
+int heap_caches_create(void)
+{
+	u32 i;
+
+	node_cache = core_cache_create(CORE_NAME("page_node"), pages_node_bytes());
+	if (!node_cache)
+		return -ENOMEM;
+	for (i = 0; i < SLAB_CACHES; i++) {
+		slab_cache[i] = core_cache_create(slab_cache_name[i], slab_cache_bytes(i));
+		if (slab_cache[i])
+			continue;
+		heap_caches_destroy();
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void heap_caches_destroy(void)
+{
+	u32 i;
+
+	rcu_barrier();
+	for (i = 0; i < SLAB_CACHES; i++) {
+		core_cache_destroy(slab_cache[i]);
+		slab_cache[i] = NULL;
+	}
+	core_cache_destroy(node_cache);
+	node_cache = NULL;
+}
+
+/* Counted allocation. */
+
+static void *count(struct heap *heap, void *object, size_t bytes)
+{
+	if (object)
+		atomic64_add(bytes, &heap->kernel_bytes);
+	return object;
+}
+
+void *heap_zalloc(struct heap *heap, size_t bytes)
+{
+	return count(heap, core_zalloc(bytes), bytes);
+}
+
+void heap_kfree(struct heap *heap, void *object, size_t bytes)
+{
+	if (!object)
+		return;
+	atomic64_sub(bytes, &heap->kernel_bytes);
+	core_free(object);
+}
+
+struct slab *heap_slab_alloc(struct heap *heap, u32 class)
+{
+	return count(heap, core_cache_zalloc(slab_cache_for(class)), slab_bytes(class));
+}
+
+static void slab_free_rcu(struct rcu_head *rcu)
+{
+	struct slab *slab = container_of(rcu, struct slab, rcu);
+
+	core_cache_free(slab_cache_for(slab_class(slab)), slab);
+}
+
+void heap_slab_free(struct heap *heap, struct slab *slab)
+{
+	atomic64_sub(slab_bytes(slab_class(slab)), &heap->kernel_bytes);
+	call_rcu(&slab->rcu, slab_free_rcu);
+}
+
+static void node_free(struct heap *heap, void *node)
+{
+	atomic64_sub(pages_node_bytes(), &heap->kernel_bytes);
+	core_cache_free(node_cache, node);
+}
+
+static void row_free(struct heap *heap, struct pages_reserve *reserve)
+{
+	if (!reserve->row)
+		return;
+	atomic64_sub(reserve->row_len * sizeof(*reserve->row), &heap->kernel_bytes);
+	core_free_array(reserve->row);
+	reserve->row = NULL;
+	reserve->row_len = 0;
+}
+
+/* Trash. */
+
+void heap_trash_init(struct heap_trash *trash)
+{
+	memset(trash, 0, sizeof(*trash));
+	INIT_LIST_HEAD(&trash->surplus);
+	INIT_LIST_HEAD(&trash->slabs);
+}
+
+void heap_trash_empty(struct heap *heap, struct heap_trash *trash)
+{
+	struct slab *slab;
+	void *node;
+
+	while (!list_empty(&trash->slabs)) {
+		slab = list_first_entry(&trash->slabs, struct slab, link);
+		list_del(&slab->link);
+		heap_slab_free(heap, slab);
+	}
+	while ((node = pages_next_spare(&trash->pages)))
+		node_free(heap, node);
+	while ((node = pages_next_dead(&trash->pages))) {
+		node_free(heap, node);
+		cond_resched();
+	}
+	while ((node = dir_next_node(&trash->dir))) {
+		atomic64_sub(dir_node_bytes(), &heap->kernel_bytes);
+		core_free_rcu(node);
+		cond_resched();
+	}
+	row_free(heap, &trash->pages);
+}
+
+void heap_unlock(struct heap *heap, struct heap_trash *trash) __releases(&heap->lock)
+{
+	heap_stock_trim(heap, trash, HEAP_PAGES_STOCK, HEAP_DIR_STOCK);
+	core_unlock(&heap->lock);
+	heap_trash_empty(heap, trash);
+}
+
+/* The stock. */
+
+/* Moves subtrees and row from one reserve to another that has none. */
+static void reserve_move(struct pages_reserve *to, struct pages_reserve *from)
+{
+	WARN_ON_ONCE(from->dead && to->dead);
+	if (from->dead)
+		swap(to->dead, from->dead);
+	WARN_ON_ONCE(from->row && to->row);
+	if (from->row) {
+		swap(to->row, from->row);
+		swap(to->row_len, from->row_len);
+	}
+}
+
+void heap_stock_trim(struct heap *heap, struct heap_trash *trash, u32 pages, u32 dir)
+{
+	struct pages_reserve *stock = &heap->pages_stock;
+
+	core_assert_held(&heap->lock);
+	reserve_move(&trash->pages, stock);
+	while (stock->spares > pages)
+		pages_add_spare(&trash->pages, pages_next_spare(stock));
+	while (heap->dir_stock.count > dir)
+		dir_add_node(&trash->dir, dir_next_node(&heap->dir_stock));
+}
+
+/* Allocates what @pages and @dir lack to @want, of whatever they have. */
+static int stock_alloc(struct heap *heap, const struct pages_want *want, u32 dir_want,
+		       struct pages_reserve *pages, struct dir_reserve *dir)
+{
+	void *node;
+
+	if (want->row_len) {
+		pages->row = count(heap, core_zalloc_array(want->row_len, sizeof(*pages->row)),
+				   want->row_len * sizeof(*pages->row));
+		if (!pages->row)
+			return -ENOMEM;
+		pages->row_len = want->row_len;
+	}
+	while (pages->spares < want->nodes) {
+		node = count(heap, core_cache_zalloc(node_cache), pages_node_bytes());
+		if (!node)
+			return -ENOMEM;
+		pages_add_spare(pages, node);
+	}
+	while (dir->count < dir_want) {
+		node = heap_zalloc(heap, dir_node_bytes());
+		if (!node)
+			return -ENOMEM;
+		dir_add_node(dir, node);
+	}
+	return 0;
+}
+
+int heap_stock_fill(struct heap *heap, const struct pages_want *want, u32 dir_want,
+		    struct heap_trash *trash) __must_hold(&heap->lock)
+{
+	struct heap_trash fresh;
+	void *node;
+	int err;
+
+	heap_trash_init(&fresh);
+	heap_unlock(heap, trash);
+	err = stock_alloc(heap, want, dir_want, &fresh.pages, &fresh.dir);
+	if (err)
+		heap_trash_empty(heap, &fresh);
+	core_lock(&heap->lock);
+
+	while ((node = pages_next_spare(&fresh.pages)))
+		pages_add_spare(&heap->pages_stock, node);
+	while ((node = dir_next_node(&fresh.dir)))
+		dir_add_node(&heap->dir_stock, node);
+	/* Dropping the lock left no row in the stock. */
+	reserve_move(&heap->pages_stock, &fresh.pages);
+	return err;
+}
