@@ -27,6 +27,7 @@ union ucmd_buffer {
 	struct shmzone_query query;
 	struct shmzone_stat stat;
 	struct shmzone_class_stat class_stat;
+	struct shmzone_check check;
 };
 
 /* What every structure begins with. */
@@ -81,10 +82,13 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(open, OPEN, __reserved, SHMZONE_OPEN_RDONLY, ON_CONTROL),
 	IOCTL_OP(unlink, UNLINK, __reserved, 0, ON_CONTROL),
 	IOCTL_OP(alloc, ALLOC, __out_reserved, 0, ON_WRITABLE),
-	IOCTL_OP(free, FREE, out_error, 0, ON_WRITABLE),
+	IOCTL_OP(free, FREE, __out_reserved, 0, ON_WRITABLE),
 	IOCTL_OP(query, QUERY, out_group, 0, ON_ZONE),
 	IOCTL_OP(stat, STAT, out_refused_calls, 0, ON_ZONE),
 	IOCTL_OP(class_stat, CLASS_STAT, __out_reserved, 0, ON_ZONE),
+#ifdef SHMZONE_DEBUG
+	IOCTL_OP(check, CHECK, out_text, 0, ON_ZONE),
+#endif
 };
 
 static atomic64_t control_refused;

@@ -44,5 +44,6 @@ long free_ioctl(struct ucmd *ucmd);
 long query_ioctl(struct ucmd *ucmd);
 long stat_ioctl(struct ucmd *ucmd);
 long class_stat_ioctl(struct ucmd *ucmd);
+long check_ioctl(struct ucmd *ucmd);
 
 #endif /* SHMZONE_IOCTL_H */

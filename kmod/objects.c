@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The commands of zone descriptors: ALLOC, FREE, QUERY, STAT, CLASS_STAT.
+ * The commands of zone descriptors: ALLOC, FREE, QUERY, STAT, CLASS_STAT, and
+ * in debug builds CHECK.
  *
  * A batch goes through a kernel copy of its whole array of offsets, worked on
  * in pieces that bound how long the heap's lock is held. User memory is touched
@@ -58,15 +59,11 @@ static void take_back(struct heap *heap, const u64 *offsets, u32 count)
 
 	while (done < count) {
 		u32 n = piece(count, done);
-		u32 freed;
+		u32 bad;
 
-		/*
-		 * Cannot fail unless another process frees what it never got;
-		 * what it has freed is skipped.
-		 */
-		if (heap_free(heap, offsets + done, n, 0, &freed))
-			freed++;
-		done += freed;
+		/* Nothing is refused, unless others free what they never got. */
+		heap_free(heap, offsets + done, n, 0, &bad);
+		done += n;
 	}
 }
 
@@ -129,6 +126,7 @@ long alloc_ioctl(struct ucmd *ucmd)
 	req.bytes = alloc->bytes;
 	req.align = alloc->align;
 	req.group = array_index_nospec(alloc->group, SHMZONE_GROUPS);
+	req.hint = current->pid;
 	/* Find out now, rather than after the work, what cannot be written. */
 	alloc->out_count = 0;
 	alloc->__out_reserved = 0;
@@ -167,24 +165,31 @@ static int check_free(const struct shmzone_free *free)
 	return 0;
 }
 
-/* Free until one is refused; returns that error. */
-static int free_batch(struct heap *heap, const u64 *offsets,
-		      struct shmzone_free *free)
+/* Free what can be freed, and tell what was refused first. */
+static void free_batch(struct heap *heap, const u64 *offsets,
+		       struct shmzone_free *free)
 {
-	int ret = 0;
+	u32 done = 0;
 
-	while (!ret && free->out_count < free->count) {
-		u32 n = piece(free->count, free->out_count);
-		u32 freed;
+	free->out_bad = free->count;
+	while (done < free->count) {
+		u32 n = piece(free->count, done);
+		u32 bad;
 
-		ret = heap_free(heap, offsets + free->out_count, n, free->bytes,
-				&freed);
-		free->out_count += freed;
-		if (!ret && fatal_signal_pending(current))
-			return free->out_count < free->count ? -EINTR : 0;
+		free->out_count +=
+			heap_free(heap, offsets + done, n, free->bytes, &bad);
+		if (bad < n && !free->out_error) {
+			free->out_bad = done + bad;
+			free->out_error = EINVAL;
+		}
+		done += n;
+		if (done < free->count && fatal_signal_pending(current)) {
+			free->out_bad = min(free->out_bad, done);
+			free->out_error = EINTR;
+			return;
+		}
 		cond_resched();
 	}
-	return ret;
 }
 
 long free_ioctl(struct ucmd *ucmd)
@@ -198,7 +203,9 @@ long free_ioctl(struct ucmd *ucmd)
 	if (ret)
 		return ret;
 	free->out_count = 0;
+	free->out_bad = 0;
 	free->out_error = 0;
+	free->__out_reserved = 0;
 	/* Frees cannot be undone: the answer must be writable beforehand. */
 	ret = ucmd_respond(ucmd);
 	if (ret)
@@ -214,10 +221,9 @@ long free_ioctl(struct ucmd *ucmd)
 	}
 
 	ucmd->examined = true;
-	ret = free_batch(ucmd->zone->heap, batch.offsets, free);
-	free->out_error = -ret;
-	if (free->out_count)
-		ret = 0;
+	free_batch(ucmd->zone->heap, batch.offsets, free);
+	zone_age_soon(ucmd->zone);
+	ret = free->out_count ? 0 : -(int)free->out_error;
 	if (ucmd_respond(ucmd))
 		ret = -EFAULT;
 out:
@@ -328,3 +334,17 @@ long class_stat_ioctl(struct ucmd *ucmd)
 	}
 	return ucmd_respond(ucmd);
 }
+
+#ifdef SHMZONE_DEBUG
+long check_ioctl(struct ucmd *ucmd)
+{
+	struct shmzone_check *check = ucmd->cmd;
+	const char *error;
+
+	error = heap_check(ucmd->zone->heap);
+	memset(check->out_text, 0, sizeof(check->out_text));
+	if (error)
+		strscpy(check->out_text, error, sizeof(check->out_text));
+	return ucmd_respond(ucmd);
+}
+#endif

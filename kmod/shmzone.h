@@ -24,7 +24,9 @@
  *	mmap_lock                   the kernel's; taken before ->fault()
  *	pagemap->lock (rwsem)       which parts of a page map exist
  *	i_mmap_rwsem                the kernel's; taken to unmap
- *	heap lock (spinlock)        all of a zone's allocator
+ *	heap's shard (spinlock)     slots of one class and group, see
+ *				    core/heap_impl.h
+ *	heap's pages lock (spinlock)
  *
  * None of them is held while user memory is read or written, since that
  * memory may lie in this very zone.
@@ -40,6 +42,7 @@
 #include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include <linux/shmzone.h>
@@ -107,6 +110,8 @@ struct zone_name {
  * @data: the shmem file with the zone's memory. It never stands in a VMA.
  * @map: page map
  * @name: name, if any
+ * @age: gives up what the heap holds back; pending or running only while the
+ *       zone exists, which waits for it
  * @refused_calls: calls that failed on their arguments
  */
 struct shmzone {
@@ -117,6 +122,7 @@ struct shmzone {
 	struct file *data;
 	struct pagemap map;
 	struct zone_name name;
+	struct delayed_work age;
 	atomic64_t refused_calls;
 };
 
@@ -138,6 +144,9 @@ struct shmzone *zone_get(struct shmzone *zone);
 bool zone_tryget(struct shmzone *zone);
 void zone_put(struct shmzone *zone);
 u64 zone_count(void);
+void zone_age_soon(struct shmzone *zone);
+int zone_init(void);
+void zone_exit(void);
 struct file *zone_backing(const char *name, u64 bytes);
 
 /* names.c */

@@ -10,12 +10,16 @@
  * mapping files (mapping.c), which are other openings of the same inode. It is
  * sealed against any change of its size, and has no permissions for others
  * should some privileged path (/proc/PID/map_files) lead to the inode itself.
+ *
+ * What the heap holds back for the next request is given up when it was not
+ * needed for a second: a delayed work sees to that while there is anything. It
+ * holds no reference, or a zone would outlive its users by as much; the end of
+ * the zone waits for it instead.
  */
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/kref.h>
-#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
@@ -33,8 +37,30 @@ static_assert(SHMZONE_KIND_NONE == HEAP_KIND_NONE);
 static_assert(SHMZONE_KIND_SLAB == HEAP_KIND_SLAB);
 static_assert(SHMZONE_KIND_SPAN == HEAP_KIND_SPAN);
 
+#define AGE_DELAY	HZ
+
 static atomic_long_t nr_zones;
 static atomic64_t last_id;
+static struct workqueue_struct *zone_wq;
+
+static void zone_age(struct work_struct *work)
+{
+	struct shmzone *zone =
+		container_of(to_delayed_work(work), struct shmzone, age);
+
+	if (heap_age(zone->heap))
+		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
+}
+
+/**
+ * zone_age_soon() - see to what the heap holds back, if it does
+ * @zone: the zone; the caller has a reference
+ */
+void zone_age_soon(struct shmzone *zone)
+{
+	if (heap_is_ageing(zone->heap) && !delayed_work_pending(&zone->age))
+		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
+}
 
 /* heap_ops: the heap's pages are this zone's pages. */
 
@@ -100,6 +126,7 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 	zone->id = atomic64_inc_return(&last_id);
 	zone->bytes = bytes;
 	INIT_HLIST_NODE(&zone->name.node);
+	INIT_DELAYED_WORK(&zone->age, zone_age);
 
 	zone->heap = heap_create(bytes >> PAGE_SHIFT, limit >> PAGE_SHIFT,
 				 &zone_heap_ops, zone);
@@ -138,6 +165,7 @@ static void zone_free(struct kref *ref)
 	struct shmzone *zone = container_of(ref, struct shmzone, ref);
 
 	name_drop(zone);
+	cancel_delayed_work_sync(&zone->age);
 	pagemap_destroy(&zone->map);
 	fput(zone->data);
 	heap_destroy(zone->heap);
@@ -183,3 +211,26 @@ u64 zone_count(void)
 	return atomic_long_read(&nr_zones);
 }
 EXPORT_SYMBOL_IF_KUNIT(zone_count);
+
+/**
+ * zone_init() - set up what all zones share
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int zone_init(void)
+{
+	zone_wq = alloc_workqueue("shmzone", WQ_UNBOUND, 0);
+	if (!zone_wq)
+		return -ENOMEM;
+	if (!heap_caches_create())
+		return 0;
+	destroy_workqueue(zone_wq);
+	return -ENOMEM;
+}
+
+/* No zone is left. */
+void zone_exit(void)
+{
+	destroy_workqueue(zone_wq);
+	heap_caches_destroy();
+}

@@ -28,10 +28,11 @@ COMMAND(CREATE, 0xb901, 40);
 COMMAND(OPEN, 0xb902, 24);
 COMMAND(UNLINK, 0xb903, 24);
 COMMAND(ALLOC, 0xb910, 48);
-COMMAND(FREE, 0xb911, 40);
+COMMAND(FREE, 0xb911, 48);
 COMMAND(QUERY, 0xb912, 32);
 COMMAND(STAT, 0xb918, 168);
 COMMAND(CLASS_STAT, 0xb919, 40);
+COMMAND(CHECK, 0xb93f, 128);
 
 ASSERT(SHMZONE_ABI_VERSION == 1);
 ASSERT(SHMZONE_NAME_MAX == 255);
@@ -108,7 +109,7 @@ MEMBER(alloc, __reserved, 36, 40);
 MEMBER(alloc, out_count, 40, 44);
 MEMBER(alloc, __out_reserved, 44, 48);
 
-SIZE(free, 40);
+SIZE(free, 48);
 MEMBER(free, size, 0, 4);
 MEMBER(free, flags, 4, 8);
 MEMBER(free, offsets, 8, 16);
@@ -116,7 +117,9 @@ MEMBER(free, count, 16, 20);
 MEMBER(free, __reserved, 20, 24);
 MEMBER(free, bytes, 24, 32);
 MEMBER(free, out_count, 32, 36);
-MEMBER(free, out_error, 36, 40);
+MEMBER(free, out_bad, 36, 40);
+MEMBER(free, out_error, 40, 44);
+MEMBER(free, __out_reserved, 44, 48);
 
 SIZE(query, 32);
 MEMBER(query, size, 0, 4);
@@ -168,3 +171,8 @@ MEMBER(class_stat, group, 24, 28);
 MEMBER(class_stat, figures_size, 28, 32);
 MEMBER(class_stat, out_count, 32, 36);
 MEMBER(class_stat, __out_reserved, 36, 40);
+
+SIZE(check, 128);
+MEMBER(check, size, 0, 4);
+MEMBER(check, flags, 4, 8);
+MEMBER(check, out_text, 8, 128);

@@ -57,6 +57,39 @@ TEST_F(figures, no_limit_is_the_size)
 	ASSERT_EQ(ZONE_BYTES, stat_of(zone).out_limit_bytes);
 }
 
+TEST_F(figures, an_empty_slab_is_held_for_a_while_only)
+{
+	struct shmzone_stat stat;
+	__u64 offset = alloc(self->zone, 64);
+
+	free_at(self->zone, offset);
+	stat = stat_of(self->zone);
+	/* It may be gone already, where time is slow. */
+	ASSERT_GE(1, stat.out_slabs);
+	ASSERT_EQ(stat.out_slabs * 4 * page_bytes(), stat.out_taken_bytes);
+	ASSERT_TRUE(slabs_become(self->zone, 0));
+	ASSERT_EQ(0, stat_of(self->zone).out_taken_bytes);
+	offset = alloc(self->zone, 64);
+	ASSERT_EQ(1, stat_of(self->zone).out_slabs);
+	ASSERT_TRUE(zone_consistent(self->zone));
+}
+
+TEST_F(figures, check_is_there_where_it_was_built)
+{
+	struct shmzone_check check = { SIZED(shmzone_check), .out_text = "?" };
+
+	if (!kernel_debugs()) {
+		fail_call(ENOTTY, self->zone, SHMZONE_CHECK, &check);
+		return;
+	}
+	alloc(self->zone, 64);
+	call(self->zone, SHMZONE_CHECK, &check);
+	ASSERT_STREQ("", check.out_text);
+	fail_call(ENOTTY, self->control, SHMZONE_CHECK, &check);
+	check.flags = 1;
+	fail_call(EOPNOTSUPP, self->zone, SHMZONE_CHECK, &check);
+}
+
 TEST_F(figures, ids_are_not_used_again)
 {
 	__u64 last = stat_of(self->zone).out_id;

@@ -60,6 +60,7 @@ FIXTURE_SETUP(freeing)
 
 FIXTURE_TEARDOWN(freeing)
 {
+	EXPECT_TRUE(zone_consistent(self->zone));
 	close(self->zone);
 	close(self->control);
 }
@@ -166,6 +167,7 @@ TEST_F(freeing, twice_with_its_slab_gone)
 	alloc_objects(self->zone, 16384, 8, offsets);
 	free_all(self->zone, offsets, 8);
 	ASSERT_EQ(0, stat_of(self->zone).out_bad_not_live);
+	ASSERT_TRUE(slabs_become(self->zone, OBJECTS - 1));
 	figures_of(self->control, self->zone, &self->before);
 	for (i = 0; i < 8; i++)
 		bad_free(not_live, offsets[i]);
@@ -251,33 +253,37 @@ static int try_batch(int zone, const __u64 *offsets, __u32 count,
 	return _try_call(zone, SHMZONE_FREE, args);
 }
 
-TEST_F(freeing, batch_stops_at_the_first_bad_entry)
+TEST_F(freeing, batch_goes_on_past_bad_entries)
 {
 	static __u64 offsets[1000];
 	struct shmzone_free args;
 	int bad;
 
-	for (bad = 1; bad < 1000; bad += 111) {
+	for (bad = 0; bad < 999; bad += 111) {
 		alloc_objects(self->zone, 40, 1000, offsets);
 		offsets[bad] += 8;
+		offsets[999] += 8;
 		ASSERT_EQ(0, try_batch(self->zone, offsets, 1000, &args));
-		ASSERT_EQ(bad, args.out_count);
+		ASSERT_EQ(998, args.out_count);
+		ASSERT_EQ(bad, args.out_bad);
 		ASSERT_EQ(EINVAL, args.out_error);
-		ASSERT_EQ(OBJECTS + 1000 - bad, stat_of(self->zone).out_live_objects);
-		offsets[bad] -= 8;
-		free_all(self->zone, offsets + bad, 1000 - bad);
+		ASSERT_EQ(OBJECTS + 2, stat_of(self->zone).out_live_objects);
+		free_at(self->zone, offsets[bad] - 8);
+		free_at(self->zone, offsets[999] - 8);
 	}
 	ASSERT_EQ(OBJECTS, stat_of(self->zone).out_live_objects);
 }
 
-TEST_F(freeing, batch_with_the_first_entry_bad)
+TEST_F(freeing, batch_of_bad_entries_alone)
 {
-	__u64 offsets[] = { 3, self->at[SLOT_8], self->at[SLOT_64] };
+	__u64 offsets[] = { 3, self->at[SLOT_8] + 8, self->at[SPAN] + 8 };
 	struct shmzone_free args;
 
 	ASSERT_EQ(-EINVAL, try_batch(self->zone, offsets, 3, &args));
 	ASSERT_EQ(OBJECTS, stat_of(self->zone).out_live_objects);
 	ASSERT_EQ(0, args.out_count);
+	ASSERT_EQ(0, args.out_bad);
+	ASSERT_EQ(EINVAL, args.out_error);
 }
 
 TEST_F(freeing, batch_names_an_object_twice)
@@ -287,9 +293,10 @@ TEST_F(freeing, batch_names_an_object_twice)
 	struct shmzone_free args;
 
 	ASSERT_EQ(0, try_batch(self->zone, offsets, 4, &args));
-	ASSERT_EQ(2, args.out_count);
+	ASSERT_EQ(3, args.out_count);
+	ASSERT_EQ(2, args.out_bad);
 	ASSERT_EQ(EINVAL, args.out_error);
-	ASSERT_EQ(OBJECTS - 2, stat_of(self->zone).out_live_objects);
+	ASSERT_EQ(OBJECTS - 3, stat_of(self->zone).out_live_objects);
 }
 
 TEST_F(freeing, batch_of_all_is_complete)
@@ -298,6 +305,7 @@ TEST_F(freeing, batch_of_all_is_complete)
 
 	ASSERT_EQ(0, try_batch(self->zone, self->at, OBJECTS, &args));
 	ASSERT_EQ(OBJECTS, args.out_count);
+	ASSERT_EQ(OBJECTS, args.out_bad);
 	ASSERT_EQ(0, args.out_error);
 	ASSERT_EQ(0, stat_of(self->zone).out_live_objects);
 	ASSERT_EQ(0, stat_of(self->zone).out_live_bytes);

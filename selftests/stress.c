@@ -276,6 +276,7 @@ TEST_F(stress, wild_frees_cannot_break_the_figures)
 	ASSERT_EQ(stat.out_requests - stat.out_failures - stat.out_frees,
 		  stat.out_live_objects);
 	ASSERT_LE(stat.out_live_bytes, stat.out_taken_bytes);
+	ASSERT_TRUE(zone_consistent(self->zone));
 }
 
 static int create_use_and_drop(void *arg)

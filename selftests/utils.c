@@ -225,6 +225,39 @@ bool same_figures(const struct figures *a, const struct figures *b)
 			  offsetof(struct shmzone_stat, out_refused_calls)) && same;
 }
 
+bool kernel_debugs(void)
+{
+	return !access("/proc/self/fail-nth", F_OK);
+}
+
+bool zone_consistent(int zone)
+{
+	struct shmzone_check check = { SIZED(shmzone_check) };
+	int ret = _try_call(zone, SHMZONE_CHECK, &check);
+
+	if (ret == -ENOTTY && !kernel_debugs())
+		return true;
+	if (!ret && !check.out_text[0])
+		return true;
+	fprintf(stderr, "# CHECK: %s\n", ret ? strerror(-ret) : check.out_text);
+	return false;
+}
+
+bool slabs_become(int zone, __u64 slabs)
+{
+	struct shmzone_stat stat;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		if (_try_stat(zone, &stat))
+			return false;
+		if (stat.out_slabs == slabs)
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
 bool zones_become(int control, __u64 zones)
 {
 	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };

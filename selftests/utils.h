@@ -76,6 +76,15 @@ struct figures {
 int _try_figures(int control, int zone, struct figures *figures);
 bool same_figures(const struct figures *a, const struct figures *b);
 
+/* Kernels built for debugging, whose modules know CHECK. */
+bool kernel_debugs(void);
+
+/* Whether the allocator is consistent; others than debug builds cannot tell. */
+bool zone_consistent(int zone);
+
+/* Empty slabs are held back for a while: wait until only @slabs are left. */
+bool slabs_become(int zone, __u64 slabs);
+
 /* Zones end a little after their last user: wait until only @zones are left. */
 bool zones_become(int control, __u64 zones);
 

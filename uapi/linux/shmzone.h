@@ -115,6 +115,7 @@ enum {
 	SHMZONE_CMD_QUERY = 0x12,
 	SHMZONE_CMD_STAT = 0x18,
 	SHMZONE_CMD_CLASS_STAT = 0x19,
+	SHMZONE_CMD_CHECK = 0x3f,
 };
 
 /**
@@ -334,14 +335,17 @@ struct shmzone_alloc {
  * @bytes: 0, or the @bytes of the ALLOC of all of them: an object whose slot
  *         or span is not of the size that would be chosen for @bytes at any
  *         alignment is not freed
- * @out_count: objects freed: the first @out_count of @offsets
- * @out_error: why the next one was not: an errno value, or 0 if all were freed
+ * @out_count: objects freed
+ * @out_bad: index in @offsets of the first that was refused, or @count
+ * @out_error: why it was: an errno value, or 0 if all were freed
+ * @__out_reserved: zero
  *
- * Stops at the first object that cannot be freed: EINVAL if it is not the
- * start of a live allocation of this zone. Returns 0 if at least one object
- * was freed, else that error. ENOMEM and EFAULT come before anything was freed,
- * unless the structure is made unwritable during the call. Needs a descriptor open for
- * writing: EACCES.
+ * Frees all that can be freed, whatever else @offsets names. An offset that is
+ * not the start of a live allocation of this zone is refused: EINVAL. An object
+ * named twice is freed once. A fatal signal can end the call early. Returns 0 if
+ * at least one object was freed, else the error. ENOMEM and EFAULT come before
+ * anything was freed, unless the structure is made unwritable during the call.
+ * Needs a descriptor open for writing: EACCES.
  */
 struct shmzone_free {
 	__u32 size;
@@ -351,10 +355,12 @@ struct shmzone_free {
 	__u32 __reserved;
 	__aligned_u64 bytes;
 	__u32 out_count;
+	__u32 out_bad;
 	__u32 out_error;
+	__u32 __out_reserved;
 };
 
-#define SHMZONE_FREE_SIZE_VER0	40
+#define SHMZONE_FREE_SIZE_VER0	48
 #define SHMZONE_FREE		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_FREE)
 
 /**
@@ -487,5 +493,27 @@ struct shmzone_class_stat {
 
 #define SHMZONE_CLASS_STAT_SIZE_VER0 40
 #define SHMZONE_CLASS_STAT	_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CLASS_STAT)
+
+#define SHMZONE_CHECK_TEXT	120
+
+/**
+ * struct shmzone_check - ioctl(SHMZONE_CHECK): recompute everything and compare
+ * @size: sizeof(struct shmzone_check)
+ * @flags: must be 0
+ * @out_text: empty if the allocator of the zone is consistent, else a sentence
+ *            that says what is not
+ *
+ * For tests, and slow. The zone may be in use meanwhile. Only modules built for
+ * debugging know this command; others answer ENOTTY. ENOMEM: nothing was
+ * checked.
+ */
+struct shmzone_check {
+	__u32 size;
+	__u32 flags;
+	char out_text[SHMZONE_CHECK_TEXT];
+};
+
+#define SHMZONE_CHECK_SIZE_VER0	128
+#define SHMZONE_CHECK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CHECK)
 
 #endif /* _LINUX_SHMZONE_H */

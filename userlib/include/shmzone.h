@@ -242,9 +242,9 @@ ssize_t shmz_alloc_batch_group(struct shmz *z, size_t bytes, void **out,
 			       size_t n, unsigned int group);
 
 /*
- * Free @n objects of any sizes in one go. Stops at the first that cannot be
- * freed (NULL is none). Returns how many were freed, the first so many of
- * @ptrs, or a negative errno if none was: -EINVAL, -EACCES, or -ENOMEM, as the
+ * Free @n objects of any sizes in one go. What cannot be freed (NULL is none of
+ * them) is left out, the others are freed all the same. Returns how many were
+ * freed, or a negative errno if none was: -EINVAL, -EACCES, or -ENOMEM, as the
  * kernel copies long arrays.
  */
 ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n);

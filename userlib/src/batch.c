@@ -3,7 +3,8 @@
  * Many objects in one go.
  *
  * The kernel takes and gives arrays of offsets, of limited length. Longer
- * batches are done in rounds; a round that falls short is the last one.
+ * batches are done in rounds. A round of allocations that falls short is the
+ * last one.
  */
 #include <string.h>
 
@@ -82,17 +83,16 @@ static int free_round(struct shmz *z, struct shmzone_free *args,
 ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n)
 {
 	struct shmzone_free args = { .size = sizeof(args) };
-	size_t done = 0;
-	int ret;
+	size_t done = 0, freed = 0;
+	int ret, err = 0;
 
-	while (done < n) {
+	for (; done < n; done += args.count) {
 		args.count = round_length(n - done, FREE_ROUND);
 		ret = free_round(z, &args, ptrs + done);
-		if (ret)
-			return done ? (ssize_t)done : ret;
-		done += args.out_count;
-		if (args.out_count < args.count)
-			break;
+		if (!ret)
+			freed += args.out_count;
+		else if (!err)
+			err = ret;
 	}
-	return done;
+	return freed ? (ssize_t)freed : err;
 }
