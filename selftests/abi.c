@@ -478,6 +478,8 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_STAT:
 	case SHMZONE_CMD_CLASS_STAT:
 		return true;
+	case SHMZONE_CMD_CHECK:
+		return kernel_debugs();
 	default:
 		return false;
 	}
