@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calling the core.
+ */
+#include "core.h"
+
+/* There are cores without it. */
+extern bool heap_find_idle(struct heap *heap, u64 *first, u64 *n) __attribute__((weak));
+
+/* Zones. */
+
+static int prepare(void *owner, u64 first, u64 n, u64 marked)
+{
+	struct zone *zone = owner;
+
+	(void)n;
+	zone->mapped = max(zone->mapped, first + marked);
+	return 0;
+}
+
+static void mark(void *owner, u64 first, u64 n, u32 entry)
+{
+	(void)owner;
+	(void)first;
+	(void)n;
+	(void)entry;
+}
+
+static const struct heap_ops ops = { .prepare = prepare, .mark = mark };
+
+void zone_create(struct zone *zone, u64 pages)
+{
+	zone->mapped = 0;
+	zone->heap = heap_create(pages, pages, &ops, zone);
+	BENCH_ASSERT(zone->heap);
+}
+
+void zone_destroy(struct zone *zone)
+{
+	heap_destroy(zone->heap);
+}
+
+/* A u32 a page, in parts of a page. */
+u64 zone_map_bytes(const struct zone *zone)
+{
+	return DIV_ROUND_UP(zone->mapped * sizeof(u32), PAGE_SIZE) * PAGE_SIZE;
+}
+
+void zone_make(struct zone *zone, u64 bytes, u64 *offsets, u64 n)
+{
+	struct heap_request request = { .bytes = bytes };
+	u32 batch;
+
+	for (; n; n -= batch, offsets += batch) {
+		batch = min_t(u64, n, HEAP_BATCH_MAX);
+		if (heap_alloc(zone->heap, &request, offsets, batch) != (int)batch)
+			bench_die("an allocation of %llu bytes failed", (unsigned long long)bytes);
+	}
+}
+
+void zone_drop(struct zone *zone, const u64 *offsets, u64 n)
+{
+	u32 batch, freed;
+
+	for (; n; n -= batch, offsets += batch) {
+		batch = min_t(u64, n, HEAP_BATCH_MAX);
+		if (heap_free(zone->heap, offsets, batch, 0, &freed) || freed != batch)
+			bench_die("a free was refused");
+	}
+}
+
+bool zone_finds_idle(void)
+{
+	return heap_find_idle;
+}
+
+bool zone_find_idle(struct zone *zone, u64 *first, u64 *n)
+{
+	return heap_find_idle(zone->heap, first, n);
+}
+
+/* Trees: what heap_run.c does around each change. */
+
+/* Nodes kept in stock. */
+#define TREE_STOCK	PAGES_NODES_MAX
+
+static void tree_trim(struct tree *tree, u32 keep)
+{
+	struct pages_reserve *stock = &tree->stock;
+	void *node;
+
+	while ((node = pages_next_dead(stock)))
+		core_free(node);
+	while (stock->spares > keep)
+		core_free(pages_next_spare(stock));
+	if (!stock->row)
+		return;
+	core_free_array(stock->row);
+	stock->row = NULL;
+	stock->row_len = 0;
+}
+
+void tree_create(struct tree *tree, u64 pages)
+{
+	memset(tree, 0, sizeof(*tree));
+	pages_init(&tree->pages, pages);
+	tree_take(tree, 0, 1);
+}
+
+void tree_destroy(struct tree *tree)
+{
+	pages_destroy(&tree->pages, &tree->stock);
+	tree_trim(tree, 0);
+}
+
+u64 tree_find(const struct tree *tree, u64 n)
+{
+	u64 first = pages_find(&tree->pages, n);
+
+	BENCH_ASSERT(first != PAGES_NONE);
+	return first;
+}
+
+void tree_take(struct tree *tree, u64 first, u64 n)
+{
+	struct pages_want want = pages_wants(&tree->pages, first, n);
+	struct pages_reserve *stock = &tree->stock;
+
+	while (stock->spares < want.nodes)
+		pages_add_spare(stock, core_zalloc(pages_node_bytes()));
+	if (want.row_len) {
+		stock->row = core_zalloc_array(want.row_len, sizeof(*stock->row));
+		stock->row_len = want.row_len;
+	}
+	pages_take(&tree->pages, first, n, stock);
+	tree_trim(tree, TREE_STOCK);
+}
+
+void tree_give(struct tree *tree, u64 first, u64 n)
+{
+	pages_give(&tree->pages, first, n, &tree->stock);
+	tree_trim(tree, TREE_STOCK);
+}

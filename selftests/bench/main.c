@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The benchmarks: runs the rows whose names begin with a prefix, each in a
+ * process of its own, so that none finds the memory of another; prints the
+ * table and writes the same as JSON.
+ *
+ *	bench [--json FILE] [--rounds N] [PREFIX]...
+ *
+ * A bar that is missed is a figure like any other; only a row that ends without
+ * handing in its figures makes the program fail.
+ */
+#include "bench.h"
+#include "peer.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void bench_die(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fprintf(stderr, "bench: ");
+	vfprintf(stderr, format, args);
+	fprintf(stderr, "\n");
+	va_end(args);
+	exit(1);
+}
+
+void *bench_calloc(size_t n, size_t bytes)
+{
+	void *memory = calloc(n, bytes);
+
+	if (!memory)
+		bench_die("out of memory");
+	return memory;
+}
+
+static void *parked(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+/*
+ * While a process has a single thread, locks and glibc's malloc leave out what
+ * they only need with several: a second one makes them do what they are for.
+ */
+static void become_threaded(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, parked, NULL))
+		bench_die("no thread can be made");
+}
+
+static void row_child(const struct row *row, int fd)
+{
+	become_threaded();
+	watch_init();
+	report_begin(row->name);
+	row->run(row->arg);
+	if (json_dumpfd(report_end(), fd, 0))
+		bench_die("%s: its figures cannot be handed over", row->name);
+	exit(0);
+}
+
+/* Returns the figures, or NULL for a row that failed. */
+static json_t *row_run(const struct row *row)
+{
+	json_t *figures;
+	int fds[2], status;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		bench_die("no pipe");
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		bench_die("no process");
+	if (!pid)
+		row_child(row, fds[1]);
+	close(fds[1]);
+	figures = json_loadfd(fds[0], 0, NULL);
+	close(fds[0]);
+	waitpid(pid, &status, 0);
+	if (status && figures) {
+		json_decref(figures);
+		figures = NULL;
+	}
+	return figures;
+}
+
+static bool selected(const char *name, char *const *prefixes)
+{
+	if (!*prefixes)
+		return true;
+	for (; *prefixes; prefixes++)
+		if (!strncmp(name, *prefixes, strlen(*prefixes)))
+			return true;
+	return false;
+}
+
+/* Returns how many rows failed. */
+static u32 run_rows(char *const *prefixes, json_t *all)
+{
+	u32 i, chosen = 0, failed = 0;
+	json_t *figures;
+
+	for (i = 0; i < row_count; i++) {
+		if (!selected(rows[i].name, prefixes))
+			continue;
+		chosen++;
+		figures = row_run(&rows[i]);
+		if (!figures) {
+			printf("%s\n  failed\n", rows[i].name);
+			failed++;
+			continue;
+		}
+		report_print(figures);
+		json_array_extend(all, figures);
+		json_decref(figures);
+	}
+	if (!chosen)
+		bench_die("there is no such row");
+	return failed;
+}
+
+static const struct option options[] = {
+	{ "json", required_argument, NULL, 'j' },
+	{ "rounds", required_argument, NULL, 'r' },
+	{}
+};
+
+int main(int argc, char **argv)
+{
+	const char *json = NULL;
+	json_t *all = json_array();
+	u32 failed;
+	int option;
+
+	if (argc > 1 && !strcmp(argv[1], PEER_OPTION))
+		return peer_main(argv + 2);
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'j')
+			json = optarg;
+		else if (option == 'r')
+			rounds_wanted = min_t(u32, max(atoi(optarg), 1), ROUNDS_MAX);
+		else
+			return 2;
+	}
+
+	machine_print();
+	printf("\n");
+	report_print_head();
+	failed = run_rows(argv + optind, all);
+	printf("\n");
+	report_print_sum(all);
+	if (json && json_dump_file(all, json, JSON_INDENT(1) | JSON_REAL_PRECISION(6)))
+		bench_die("%s cannot be written", json);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The rows' functions; what they are for is said in rows.c.
+ */
+#ifndef SHMZONE_BENCH_ROWS_H
+#define SHMZONE_BENCH_ROWS_H
+
+#include "bench.h"
+
+/* core_zone.c */
+void core_create_1tib(u64 arg);
+void core_meta(u64 bytes);
+
+/* core_pages.c */
+void core_page_1m_spans(u64 arg);
+void core_page_random(u64 arg);
+void core_page_worst(u64 arg);
+
+/* core_slots.c */
+void core_batch64(u64 arg);
+void core_drain_cold(u64 arg);
+
+/* core_resident.c */
+void core_residual_90(u64 arg);
+void core_resident_full(u64 arg);
+
+#endif /* SHMZONE_BENCH_ROWS_H */
