@@ -72,8 +72,8 @@ fuzz: ## fuzz the allocator's core as a program
 	@$(MAKE) -C selftests/host BUILD=$(BUILD)/host fuzz
 
 .PHONY: bench
-bench: ## time the allocator's core as a program
-	@$(MAKE) -C selftests/host BUILD=$(BUILD)/host bench
+bench: deps ## measure it beside other allocators; ROWS="PREFIX..." selects
+	@$(MAKE) -s -C selftests/bench BUILD=$(BUILD)/bench JSON=$(BUILD)/bench.json run
 
 .PHONY: kunit
 kunit: ## run the KUnit suites in user-mode Linux
