@@ -4,6 +4,8 @@
  */
 #include "core.h"
 
+volatile bool need_resched;
+
 /* There are cores without it. */
 extern bool heap_find_idle(struct heap *heap, u64 *first, u64 *n) __attribute__((weak));
 

@@ -184,14 +184,15 @@ static void report_beside(const struct lives *lives, const char *where, enum mom
 	struct figure figure = figure_none(where, "live");
 	double values[SEEDS], peer_values[SEEDS];
 
+	figure.peer = peers[life - 1].name;
 	if (!lives->lived[life]) {
-		report_lacking(where, "a peer is not installed, see make deps");
+		figure.lacks = "did not run, is it installed?";
+		report(&figure);
 		return;
 	}
 	ratios(lives, ZONE, moment, true, values);
 	ratios(lives, life, moment, true, peer_values);
 	figure.value = estimate_of(values, SEEDS);
-	figure.peer = peers[life - 1].name;
 	figure.peer_value = estimate_of(peer_values, SEEDS);
 	figure.ratio = estimate_ratio(values, peer_values, SEEDS);
 	figure.rounds = SEEDS;

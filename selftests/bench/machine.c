@@ -31,14 +31,18 @@ static void find_in_cpuinfo(const char *key, char *value, size_t bytes)
 
 static void print_packages(void)
 {
-	FILE *pipe = popen("dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}, ' "
+	FILE *pipe = popen("dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}\n' "
 			   PACKAGES " 2>/dev/null", "r");
 	char status[32], name[64], version[64];
+	const char *before = "";
 
 	printf("beside:   ");
-	while (pipe && fscanf(pipe, "%31s %63s %63s", status, name, version) == 3)
-		if (!strcmp(status, "installed"))
-			printf("%s %s ", name, version);
+	while (pipe && fscanf(pipe, "%31s %63s %63s", status, name, version) == 3) {
+		if (strcmp(status, "installed"))
+			continue;
+		printf("%s%s %s", before, name, version);
+		before = ", ";
+	}
 	printf("\n");
 	if (pipe)
 		pclose(pipe);

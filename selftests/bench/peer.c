@@ -23,10 +23,10 @@
 #define PURGE_WAIT_US	200000
 
 const struct peer peers[PEERS] = {
-	{ "glibc", NULL, "libc6" },
-	{ "jemalloc", "libjemalloc.so.2", "libjemalloc2" },
-	{ "tcmalloc", "libtcmalloc.so.4", "libgoogle-perftools4" },
-	{ "mimalloc", "libmimalloc.so.2", "libmimalloc2.0" },
+	{ "glibc", NULL },
+	{ "jemalloc", "libjemalloc.so.2" },
+	{ "tcmalloc", "libtcmalloc.so.4" },
+	{ "mimalloc", "libmimalloc.so.2" },
 };
 
 /* Giving back. */

@@ -14,12 +14,10 @@
  * struct peer - an allocator for programs
  * @name: its name
  * @library: what to preload, or NULL for glibc
- * @package: Debian's package that has it
  */
 struct peer {
 	const char *name;
 	const char *library;
-	const char *package;
 };
 
 #define PEERS	4
@@ -50,7 +48,7 @@ enum moment {
  * peer_churn() - let a peer live a churn
  * @residence: filled, for each moment
  *
- * Returns false if the peer is not installed.
+ * Returns false if it did not, as when it is not installed.
  */
 bool peer_churn(const struct peer *peer, enum churn_sizes sizes, u64 seed,
 		struct residence residence[MOMENTS]);
