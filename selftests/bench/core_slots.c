@@ -7,9 +7,10 @@
  * which it serves from a stock of its own, and of 64 at a time.
  *
  * drain_cold: 63 random ones of 10 million live slots are freed at once, as
- * when a magazine is drained. As many are allocated anew, unmeasured. With
- * "caches used" the processor's caches have other things in them, as there is
- * somebody who uses what was allocated.
+ * when a magazine is drained. As many are allocated anew, unmeasured. This
+ * waits for memory, whose latency depends on the machine and its day, so glibc
+ * does the same beside it. With "caches used" the processor's caches have other
+ * things in them, as there is somebody who uses what was allocated.
  */
 #include "core.h"
 #include "host.h"
@@ -100,22 +101,50 @@ void core_batch64(u64 arg)
 #define DRAIN_NS	10
 #define DRAIN_USED	(16U << 20)
 
+/* Objects of either a zone or glibc; @objects holds offsets or pointers. */
 struct drain {
-	struct zone zone;
-	u64 *offsets;
+	struct zone *zone;
+	u64 *objects;
 	u64 seed;
 	u8 *used;		/* what others use the caches for, or NULL */
 };
 
-/* Puts random ones at the end of @offsets, whose order means nothing. */
+static void drain_make(struct drain *drain, u64 *objects, u32 n)
+{
+	u32 i;
+
+	if (drain->zone)
+		zone_make(drain->zone, SLOT_BYTES, objects, n);
+	for (i = 0; !drain->zone && i < n; i++)
+		objects[i] = (uintptr_t)malloc(SLOT_BYTES);
+}
+
+static void drain_drop(struct drain *drain, const u64 *objects, u32 n)
+{
+	u32 i;
+
+	if (drain->zone)
+		zone_drop(drain->zone, objects, n);
+	for (i = 0; !drain->zone && i < n; i++)
+		free((void *)(uintptr_t)objects[i]);
+}
+
+static void drain_begin(struct drain *drain, struct zone *zone)
+{
+	*drain = (struct drain){ .zone = zone, .seed = 1 };
+	drain->objects = bench_calloc(DRAIN_LIVE, sizeof(*drain->objects));
+	drain_make(drain, drain->objects, DRAIN_LIVE);
+}
+
+/* Puts random ones at the end of @objects, whose order means nothing. */
 static u64 *drain_choose(struct drain *drain)
 {
-	u64 *chosen = drain->offsets + DRAIN_LIVE - DRAIN_OPS;
+	u64 *chosen = drain->objects + DRAIN_LIVE - DRAIN_OPS;
 	u32 i, j;
 
 	for (i = 0; i < DRAIN_OPS; i++) {
 		j = host_random(&drain->seed) % (DRAIN_LIVE - DRAIN_OPS);
-		swap(drain->offsets[j], chosen[i]);
+		swap(drain->objects[j], chosen[i]);
 	}
 	return chosen;
 }
@@ -132,31 +161,35 @@ static void drain_round(struct watch *watch, void *arg)
 			memset(drain->used, i, DRAIN_USED);
 		watch_start(watch);
 		for (j = 0; j < DRAIN_OPS; j += DRAIN_BATCH)
-			zone_drop(&drain->zone, chosen + j, DRAIN_BATCH);
+			drain_drop(drain, chosen + j, DRAIN_BATCH);
 		watch_stop(watch, DRAIN_OPS);
-		zone_make(&drain->zone, SLOT_BYTES, chosen, DRAIN_OPS);
+		drain_make(drain, chosen, DRAIN_OPS);
 	}
 }
 
 void core_drain_cold(u64 arg)
 {
-	struct drain drain = { .seed = 1 }, used;
-	struct side sides[] = { { drain_round, &drain }, { drain_round, &used } };
+	struct drain drain, used, glibc;
+	struct side sides[] = {
+		{ drain_round, &drain }, { drain_round, &used }, { drain_round, &glibc },
+	};
 	struct sample samples[ARRAY_SIZE(sides)];
 	struct figure figure;
+	struct zone zone;
 
 	(void)arg;
-	drain.offsets = bench_calloc(DRAIN_LIVE, sizeof(*drain.offsets));
-	zone_create(&drain.zone, TIB(1));
-	zone_make(&drain.zone, SLOT_BYTES, drain.offsets, DRAIN_LIVE);
+	zone_create(&zone, TIB(1));
+	drain_begin(&drain, &zone);
 	used = drain;
 	used.used = bench_calloc(1, DRAIN_USED);
+	drain_begin(&glibc, NULL);
 	rounds_run(sides, samples, ARRAY_SIZE(sides));
 
 	figure = figure_of("native, 63 of 10 million", &samples[0]);
+	figure_beside(&figure, &samples[0], "glibc", &samples[2]);
 	figure_bar(&figure, BAR_OF_VALUE, DRAIN_NS);
 	report(&figure);
 	figure = figure_of("native, the same, caches used", &samples[1]);
 	report(&figure);
-	zone_destroy(&drain.zone);
+	zone_destroy(&zone);
 }
