@@ -6,9 +6,6 @@
 
 volatile bool need_resched;
 
-/* There are cores without it. */
-extern bool heap_find_idle(struct heap *heap, u64 *first, u64 *n) __attribute__((weak));
-
 /* Zones. */
 
 static int prepare(void *owner, u64 first, u64 n, u64 marked)
@@ -62,18 +59,13 @@ void zone_make(struct zone *zone, u64 bytes, u64 *offsets, u64 n)
 
 void zone_drop(struct zone *zone, const u64 *offsets, u64 n)
 {
-	u32 batch, freed;
+	u32 batch, bad;
 
 	for (; n; n -= batch, offsets += batch) {
 		batch = min_t(u64, n, HEAP_BATCH_MAX);
-		if (heap_free(zone->heap, offsets, batch, 0, &freed) || freed != batch)
+		if (heap_free(zone->heap, offsets, batch, 0, &bad) != (int)batch)
 			bench_die("a free was refused");
 	}
-}
-
-bool zone_finds_idle(void)
-{
-	return heap_find_idle;
 }
 
 bool zone_find_idle(struct zone *zone, u64 *first, u64 *n)

@@ -37,9 +37,6 @@ u64 zone_map_bytes(const struct zone *zone);
 void zone_make(struct zone *zone, u64 bytes, u64 *offsets, u64 n);
 void zone_drop(struct zone *zone, const u64 *offsets, u64 n);
 
-/* Whether this core can name pages that hold memory and no object. */
-bool zone_finds_idle(void);
-
 /* The first such run at or after *@first, in pages. */
 bool zone_find_idle(struct zone *zone, u64 *first, u64 *n);
 

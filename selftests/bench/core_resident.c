@@ -120,8 +120,7 @@ static void zone_churn(enum churn_sizes sizes, u64 seed, struct residence reside
 	churn_steady(&churn);
 	residence[MOMENT_STEADY] = memory_residence(&memory, &churn);
 	churn_shrink(&churn);
-	if (zone_finds_idle())
-		memory_release(&memory);
+	memory_release(&memory);
 	residence[MOMENT_SHRUNK] = memory_residence(&memory, &churn);
 	memory_destroy(&memory);
 }
@@ -212,10 +211,6 @@ void core_residual_90(u64 arg)
 	u32 i;
 
 	(void)arg;
-	if (!zone_finds_idle()) {
-		report_lacking("native, 8 to 4096", "needs heap_find_idle");
-		return;
-	}
 	live(&lives, CHURN_UNIFORM);
 	report_zone(&lives, "native, 8 to 4096", MOMENT_SHRUNK, true, RESIDUAL_LIVE);
 	report_zone(&lives, "native, 8 to 4096, data alone", MOMENT_SHRUNK, false, 0);

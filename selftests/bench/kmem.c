@@ -10,6 +10,7 @@
  *	core_zalloc()		kmalloc: rounded up to one of its sizes, beyond
  *				two pages to a power of two of pages
  *	core_zalloc_array()	the same
+ *	core_cache_zalloc()	exactly that size
  *
  * Objects of one size fill slabs of 2^0 to 2^3 pages: the smallest that leaves
  * at most a sixteenth over, else the largest. Each slab has, beside its
@@ -17,6 +18,7 @@
  * with its share of a slab, since all zones use the same ones.
  */
 #include "kmem.h"
+#include "host.h"
 
 #define ORDER_MAX	3
 #define LEFT_OVER	16	/* a sixteenth */
@@ -137,6 +139,12 @@ void __wrap_core_free(const void *object)
 	__real_core_free(object);
 }
 
+void __wrap_core_free_rcu(void *object)
+{
+	forget(object);
+	__real_core_free_rcu(object);
+}
+
 void *__wrap_core_zalloc_array(size_t n, size_t bytes)
 {
 	void *array = __real_core_zalloc_array(n, bytes);
@@ -149,4 +157,18 @@ void __wrap_core_free_array(const void *array)
 {
 	forget(array);
 	__real_core_free_array(array);
+}
+
+void *__wrap_core_cache_zalloc(struct kmem_cache *cache)
+{
+	void *object = __real_core_cache_zalloc(cache);
+
+	note(object, host_cache_bytes(cache), host_cache_bytes(cache));
+	return object;
+}
+
+void __wrap_core_cache_free(struct kmem_cache *cache, void *object)
+{
+	forget(object);
+	__real_core_cache_free(cache, object);
 }

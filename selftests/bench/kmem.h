@@ -23,12 +23,18 @@ u64 kmem_allocated(void);
  */
 void *__real_core_zalloc(size_t bytes);
 void __real_core_free(const void *object);
+void __real_core_free_rcu(void *object);
 void *__real_core_zalloc_array(size_t n, size_t bytes);
 void __real_core_free_array(const void *array);
+void *__real_core_cache_zalloc(struct kmem_cache *cache);
+void __real_core_cache_free(struct kmem_cache *cache, void *object);
 
 void *__wrap_core_zalloc(size_t bytes);
 void __wrap_core_free(const void *object);
+void __wrap_core_free_rcu(void *object);
 void *__wrap_core_zalloc_array(size_t n, size_t bytes);
 void __wrap_core_free_array(const void *array);
+void *__wrap_core_cache_zalloc(struct kmem_cache *cache);
+void __wrap_core_cache_free(struct kmem_cache *cache, void *object);
 
 #endif /* SHMZONE_BENCH_KMEM_H */

@@ -37,6 +37,9 @@ void host_meanwhile(u32 nth, void (*call)(void));
 u64 host_bytes(void);
 void host_forget_bytes(void);
 
+/* The size of the objects of a cache. */
+size_t host_cache_bytes(const struct kmem_cache *cache);
+
 /* Pseudo-random numbers, the same on every machine. */
 u64 host_random(u64 *state);
 
