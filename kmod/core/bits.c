@@ -38,31 +38,6 @@ static u32 word_longest(u64 x, u32 floor)
 	return floor;
 }
 
-static void sum_add_runs(struct sum_merge *merge, u32 start, u32 longest, u32 end)
-{
-	merge->run += start;
-	if (!merge->closed)
-		merge->start = merge->run;
-	merge->closed = true;
-	merge->longest = max3(merge->longest, merge->run, longest);
-	merge->run = end;
-}
-
-void sum_add(struct sum_merge *merge, u64 sum, u32 pages)
-{
-	if (sum_start(sum) == pages)
-		merge->run += pages;
-	else
-		sum_add_runs(merge, sum_start(sum), sum_longest(sum), sum_end(sum));
-}
-
-u64 sum_done(const struct sum_merge *merge)
-{
-	if (!merge->closed)
-		return sum_free(merge->run);
-	return sum_pack(merge->start, max(merge->longest, merge->run), merge->run);
-}
-
 void bits_set(u64 *map, u32 first, u32 n)
 {
 	u32 end = first + n, stop;
@@ -108,7 +83,7 @@ bool bits_uniform(const u64 *map)
 u64 bits_sum(const u64 *map)
 {
 	struct sum_merge merge = {};
-	u32 i, start, end;
+	u32 i, start, end, longest;
 
 	for (i = 0; i < BITS_CHUNK_WORDS; i++) {
 		if (!map[i]) {
@@ -117,8 +92,11 @@ u64 bits_sum(const u64 *map)
 		}
 		start = __ffs64(map[i]);
 		end = 64 - fls64(map[i]);
-		merge.longest = word_longest(~map[i], merge.longest);
-		sum_add_runs(&merge, start, 0, end);
+		/* Runs inside matter only if they beat those that touch the ends. */
+		longest = max3(merge.longest, merge.run + start, end);
+		if (~map[i])
+			longest = word_longest(~map[i], longest);
+		sum_add_runs(&merge, start, longest, end);
 	}
 	return sum_done(&merge);
 }

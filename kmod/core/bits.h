@@ -45,6 +45,12 @@ static inline u32 sum_field(u64 sum, u32 field)
 	return sum >> (field * SUM_FIELD_BITS) & (SUM_PAGES_MAX - 1);
 }
 
+/* The same for a stretch of less than %SUM_PAGES_MAX pages. */
+static inline u32 sum_below(u64 sum, u32 field)
+{
+	return sum >> (field * SUM_FIELD_BITS) & (SUM_PAGES_MAX - 1);
+}
+
 static inline u32 sum_start(u64 sum)
 {
 	return sum_field(sum, 0);
@@ -76,18 +82,43 @@ struct sum_merge {
 	bool closed;
 };
 
+/* Adds a stretch with a taken page. */
+static inline void sum_add_runs(struct sum_merge *merge, u32 start, u32 longest, u32 end)
+{
+	merge->run += start;
+	if (!merge->closed)
+		merge->start = merge->run;
+	merge->closed = true;
+	merge->longest = max3(merge->longest, merge->run, longest);
+	merge->run = end;
+}
+
 /**
  * sum_add() - add the next stretch
  * @merge: summary in the making
  * @sum: summary of the stretch
- * @pages: length of the stretch
+ * @pages: length of the stretch, less than %SUM_PAGES_MAX
  */
-void sum_add(struct sum_merge *merge, u64 sum, u32 pages);
+static inline void sum_add(struct sum_merge *merge, u64 sum, u32 pages)
+{
+	const u32 mask = SUM_PAGES_MAX - 1;
+
+	if ((sum & mask) == pages)
+		merge->run += pages;
+	else
+		sum_add_runs(merge, sum & mask, sum >> SUM_FIELD_BITS & mask,
+			     sum >> (2 * SUM_FIELD_BITS));
+}
 
 /**
  * sum_done() - the summary of all that was added
  */
-u64 sum_done(const struct sum_merge *merge);
+static inline u64 sum_done(const struct sum_merge *merge)
+{
+	if (!merge->closed)
+		return sum_free(merge->run);
+	return sum_pack(merge->start, max(merge->longest, merge->run), merge->run);
+}
 
 /**
  * bits_set(), bits_clear() - set or clear bits [first, first + n) of a chunk

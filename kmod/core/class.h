@@ -61,7 +61,7 @@ u32 class_align(u32 class);
 
 /**
  * class_slot_index() - which slot begins at a place in a slab
- * @class: class of the slab, not %CLASS_SPAN
+ * @info: class of the slab, not %CLASS_SPAN
  * @delta: bytes from the slab's start, less than its length
  * @index: gets the slot's index
  *
@@ -71,10 +71,8 @@ u32 class_align(u32 class);
  * than delta / 2^32 < 1, so it is exact where the division leaves no
  * remainder; where it leaves one, no index whatever gives @delta back.
  */
-static inline bool class_slot_index(u32 class, u32 delta, u32 *index)
+static inline bool class_slot_index(const struct class_info *info, u32 delta, u32 *index)
 {
-	const struct class_info *info = &class_table[class];
-
 	*index = (u64)delta * info->reciprocal >> 32;
 	return *index * info->slot_bytes == delta;
 }

@@ -3,9 +3,9 @@
  * The directory of a heap, see dir.h.
  *
  * A radix tree of nodes of 4 KiB. Leaves have an entry for each of 512 pages;
- * above them are nodes of 256 slots, in as many levels as the heap's size
- * needs: none for up to 512 pages, three for 2^32. The slot that points to a
- * node counts what in it is not empty.
+ * above them are nodes of 256 slots, in as many levels as the highest page
+ * needs that ever had an entry: none for up to 512 pages, three for 2^32. The
+ * slot that points to a node counts what in it is not empty.
  *
  * In a reserve, nodes are linked by their second word. A reader that has found
  * a node just before it was taken out may still look at it: in a leaf, the link
@@ -19,7 +19,7 @@
 #define LEAF_ENTRIES	(1U << LEAF_SHIFT)
 #define NODE_SHIFT	8
 #define NODE_SLOTS	(1U << NODE_SHIFT)
-#define HEIGHT_MAX	3
+#define TOP_HEIGHT_MASK	3UL	/* the height is at most 3 */
 
 union dir_node {
 	u64 entry[LEAF_ENTRIES];
@@ -73,12 +73,22 @@ void *dir_next_node(struct dir_reserve *reserve)
 	return node;
 }
 
-void dir_init(struct dir *dir, u64 pages)
+/* The height at which a tree has a place for a page. */
+static u32 height_for(u64 page)
 {
-	memset(dir, 0, sizeof(*dir));
-	while ((pages - 1) >> (LEAF_SHIFT + NODE_SHIFT * dir->height))
-		dir->height++;
-	WARN_ON_ONCE(dir->height > HEIGHT_MAX);
+	u32 height = 0;
+
+	while (page >= node_pages(height))
+		height++;
+	return height;
+}
+
+/* Lets readers see the root as it is. */
+static void dir_publish(struct dir *dir)
+{
+	/* Whoever finds the node finds it complete. Pairs with dir_where(). */
+	smp_store_release(&dir->top, (unsigned long)dir->root.child |
+				     (dir->root.child ? dir->height : 0));
 }
 
 static void slot_destroy(struct dir_slot *slot, u32 height, struct dir_reserve *reserve)
@@ -99,17 +109,25 @@ static void slot_destroy(struct dir_slot *slot, u32 height, struct dir_reserve *
 void dir_destroy(struct dir *dir, struct dir_reserve *reserve)
 {
 	slot_destroy(&dir->root, dir->height, reserve);
+	memset(dir, 0, sizeof(*dir));
 }
 
 const u64 *dir_where(const struct dir *dir, u64 page)
 {
-	/* Pairs with smp_store_release() in path_set(), by address dependency. */
-	const union dir_node *node = READ_ONCE(dir->root.child);
-	u32 height;
+	/* Pairs with the smp_store_release() of others by address dependency. */
+	unsigned long top = READ_ONCE(dir->top);
+	const union dir_node *node = (void *)(top & ~TOP_HEIGHT_MASK);
+	u32 shift = LEAF_SHIFT + (top & TOP_HEIGHT_MASK) * NODE_SHIFT;
 
-	for (height = dir->height; node && height; height--)
-		node = READ_ONCE(node->slot[slot_index(page, height)].child);
-	return node ? &node->entry[leaf_index(page)] : NULL;
+	if (!node || page >> shift)
+		return NULL;
+	while (shift > LEAF_SHIFT) {
+		shift -= NODE_SHIFT;
+		node = READ_ONCE(node->slot[page >> shift & (NODE_SLOTS - 1)].child);
+		if (!node)
+			return NULL;
+	}
+	return &node->entry[leaf_index(page)];
 }
 
 u64 dir_get(const struct dir *dir, u64 page)
@@ -154,8 +172,12 @@ u64 dir_next(const struct dir *dir, u64 *page)
 static u32 dir_path_wants(const struct dir *dir, u64 page)
 {
 	const union dir_node *node = dir->root.child;
-	u32 height;
+	u32 height = height_for(page);
 
+	if (!node)
+		return height + 1;
+	if (height > dir->height)
+		return height - dir->height + height;
 	for (height = dir->height; node && height; height--)
 		node = node->slot[slot_index(page, height)].child;
 	return node ? 0 : height + 1;
@@ -199,6 +221,25 @@ static bool slot_grow(struct dir_slot *slot, struct dir_reserve *reserve)
 	return true;
 }
 
+/* Puts levels on top until there is a place for a page. */
+static bool dir_heighten(struct dir *dir, u64 page, struct dir_reserve *reserve)
+{
+	u32 height = height_for(page);
+	struct dir_slot slot = {};
+
+	if (!dir->root.child)
+		dir->height = height;
+	while (dir->height < height) {
+		if (!slot_grow(&slot, reserve))
+			return false;
+		slot.child->slot[0] = dir->root;
+		slot.used = 1;
+		dir->root = slot;
+		dir->height++;
+	}
+	return true;
+}
+
 /* dir_set() for a run within one leaf. */
 static void path_set(struct dir *dir, u64 first, u64 end, u64 entry,
 		     struct dir_reserve *reserve)
@@ -207,6 +248,8 @@ static void path_set(struct dir *dir, u64 first, u64 end, u64 entry,
 	u32 height;
 	int more;
 
+	if (!dir_heighten(dir, first, reserve))
+		return;
 	for (height = dir->height;; height--) {
 		if (!slot->child) {
 			if (!slot_grow(slot, reserve))
@@ -220,6 +263,8 @@ static void path_set(struct dir *dir, u64 first, u64 end, u64 entry,
 		above = slot;
 		slot = &slot->child->slot[slot_index(first, height)];
 	}
+	if (((dir->top ^ (unsigned long)dir->root.child) & ~TOP_HEIGHT_MASK))
+		dir_publish(dir);
 	more = leaf_set(slot->child, first, end, entry);
 	dir->empty -= !slot->used;
 	slot->used += more;
@@ -280,9 +325,11 @@ static void slot_reap(struct dir *dir, struct dir_slot *slot, struct dir_slot *a
 
 bool dir_reap(struct dir *dir, u64 *page, struct dir_reserve *reserve)
 {
-	if (!dir->empty || *page >> (LEAF_SHIFT + NODE_SHIFT * dir->height))
+	if (!dir->empty || *page >= node_pages(dir->height))
 		return false;
 	slot_reap(dir, &dir->root, NULL, dir->height, page, reserve);
+	if (!dir->root.child)
+		dir_publish(dir);
 	return true;
 }
 
@@ -309,6 +356,9 @@ const char *dir_check(const struct dir *dir)
 	u32 empty = 0;
 	const char *error = slot_check(&dir->root, dir->height, &empty);
 
+	if (!error && dir->top != ((unsigned long)dir->root.child |
+				   (dir->root.child ? dir->height : 0)))
+		error = "dir: readers see another root";
 	if (!error && empty != dir->empty)
 		error = "dir: the count of empty leaves is wrong";
 	return error;

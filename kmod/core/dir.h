@@ -84,11 +84,15 @@ struct dir_slot {
 
 /**
  * struct dir - a directory
+ * @top: the topmost node as readers see it: pointer and height in one word
  * @root: the topmost node
  * @height: levels of nodes above the leaves
  * @empty: leaves without an entry
+ *
+ * Begins as all zero.
  */
 struct dir {
+	unsigned long top;
 	struct dir_slot root;
 	u32 height;
 	u32 empty;
@@ -106,12 +110,6 @@ struct dir_reserve {
 	union dir_node *nodes;
 	u32 count;
 };
-
-/**
- * dir_init() - make an empty directory
- * @pages: pages in the heap
- */
-void dir_init(struct dir *dir, u64 pages);
 
 /**
  * dir_destroy() - move all nodes into a reserve

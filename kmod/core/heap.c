@@ -29,7 +29,6 @@ struct heap *heap_create(u64 pages, u64 limit, const struct heap_ops *ops, void 
 	heap->limit_pages = limit;
 	core_lock_init(&heap->lock);
 	pages_init(&heap->pages, pages);
-	dir_init(&heap->dir, pages);
 	if (heap_take_first(heap)) {
 		heap_destroy(heap);
 		return NULL;

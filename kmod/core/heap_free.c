@@ -21,6 +21,8 @@
  * @offsets: what to free
  * @n: how many
  * @bytes: 0, or the size all of them were requested with
+ * @slots: offsets that are to be looked for in slabs
+ * @spans: offsets that are to be looked at as spans
  * @freed: how many were freed
  * @bad: the first that was refused; @n if there is none
  * @trash: slabs that have become surplus
@@ -31,6 +33,8 @@ struct batch {
 	struct heap *heap;
 	const u64 *offsets;
 	u32 n;
+	u32 slots;
+	u32 spans;
 	u32 freed;
 	u32 bad;
 	u64 bytes;
@@ -49,11 +53,6 @@ static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
 }
 
 /* Looking up. */
-
-static bool offset_possible(const struct heap *heap, u64 offset)
-{
-	return offset && offset >> PAGE_SHIFT < heap->pages.count && offset % CLASS_SLOT_MIN == 0;
-}
 
 /*
  * Why nothing starts at an offset whose page has no entry. A page that is
@@ -78,18 +77,15 @@ static enum heap_refusal why_nothing(struct heap *heap, u64 offset)
 
 static void look_up_places(struct batch *batch)
 {
+	const struct heap *heap = batch->heap;
 	u64 page, last = PAGES_NONE;
 	const u64 *where = NULL;
 	u32 i;
 
 	for (i = 0; i < batch->n; i++) {
-		if (!offset_possible(batch->heap, batch->offsets[i])) {
-			batch->where[i] = NULL;
-			continue;
-		}
 		page = batch->offsets[i] >> PAGE_SHIFT;
 		if (page != last) {
-			where = dir_where(&batch->heap->dir, page);
+			where = page < heap->pages.count ? dir_where(&heap->dir, page) : NULL;
 			prefetch(where);
 			last = page;
 		}
@@ -100,21 +96,25 @@ static void look_up_places(struct batch *batch)
 /* Leaves in @entry the slab or span of each offset. */
 static void look_up(struct batch *batch)
 {
-	u64 entry;
+	u64 entry, last = 0;
 	u32 i;
 
 	look_up_places(batch);
 	for (i = 0; i < batch->n; i++) {
 		entry = batch->where[i] ? READ_ONCE(*batch->where[i]) : 0;
 		batch->entry[i] = entry;
-		if (!entry)
+		if (!entry) {
 			refuse(batch, i, why_nothing(batch->heap, batch->offsets[i]));
-		else if (dir_slab(entry))
-			prefetch(dir_slab(entry));
-		else if (!dir_is_span(entry))
+		} else if (dir_slab(entry)) {
+			if (entry != last)
+				prefetch(dir_slab(entry));
+			last = entry;
+			batch->slots++;
+		} else if (dir_is_span(entry)) {
+			batch->spans++;
+		} else {
 			refuse(batch, i, HEAP_BAD_NOT_LIVE);
-		else if (batch->offsets[i] & (PAGE_SIZE - 1))
-			refuse(batch, i, HEAP_BAD_INTERIOR);
+		}
 	}
 }
 
@@ -127,7 +127,7 @@ int heap_find(struct heap *heap, u64 offset, struct heap_object *object)
 	u32 i;
 
 	rcu_read_lock();
-	if (offset_possible(heap, offset))
+	if (offset >> PAGE_SHIFT < heap->pages.count)
 		entry = dir_get(&heap->dir, offset >> PAGE_SHIFT);
 	slab = dir_slab(entry);
 	object->offset = offset;
@@ -164,32 +164,48 @@ static bool span_fits(u64 span, u64 bytes)
 	return !bytes || (class_fits(CLASS_SPAN, bytes) && pages == dir_span_pages(span));
 }
 
-/* Gives back a slot that an offset of the batch names, if it does. */
-static bool give_slot(struct batch *batch, u32 i, struct heap_shard *shard, bool fits)
+/* Where an object begins is where every smallest slot could. */
+static enum heap_refusal why_interior(u64 offset)
 {
-	struct slab *slab = dir_slab(batch->entry[i]), *surplus;
-	u32 index;
+	return offset % CLASS_SLOT_MIN ? HEAP_BAD_MISALIGNED : HEAP_BAD_INTERIOR;
+}
 
-	if (!slab_slot(slab, batch->offsets[i], &index)) {
-		refuse(batch, i, HEAP_BAD_INTERIOR);
-		return false;
-	}
-	if (!slab_slot_taken(slab, index)) {
-		refuse(batch, i, HEAP_BAD_NOT_LIVE);
-		return false;
-	}
-	if (!fits) {
-		refuse(batch, i, HEAP_BAD_BYTES);
-		return false;
-	}
-	batch->entry[i] = 0;
-	slab_give(slab, index);
-	surplus = slots_settle(&shard->slots, slab);
-	if (surplus) {
-		list_add(&surplus->link, &batch->trash.surplus);
-		shard->stat.slabs--;
-	}
-	return true;
+/*
+ * Gives back the slots of one slab that the offsets from the i-th on name, up to
+ * one that is on another. Returns how many; @next gets the index of the other.
+ */
+static u32 give_run(struct batch *batch, u32 i, struct slab *slab, bool fits, u32 *next)
+{
+	const struct class_info *info = &class_table[slab_class(slab)];
+	u64 start = (u64)slab->page << PAGE_SHIFT, entry = dir_slab_entry(slab);
+	u32 index, freed = 0;
+
+	do {
+		batch->entry[i] = 0;
+		if (!class_slot_index(info, batch->offsets[i] - start, &index)) {
+			refuse(batch, i, why_interior(batch->offsets[i]));
+		} else if (!slab_slot_taken(slab, index)) {
+			refuse(batch, i, HEAP_BAD_NOT_LIVE);
+		} else if (!fits) {
+			refuse(batch, i, HEAP_BAD_BYTES);
+		} else {
+			slab_give(slab, index);
+			freed++;
+		}
+	} while (++i < batch->n && batch->entry[i] == entry);
+	*next = i;
+	return freed;
+}
+
+/* Puts a slab where it belongs after some of its slots were given back. */
+static void settle(struct batch *batch, struct heap_shard *shard, struct slab *slab)
+{
+	struct slab *surplus = slots_settle(&shard->slots, slab);
+
+	if (!surplus)
+		return;
+	list_add(&surplus->link, &batch->trash.surplus);
+	shard->stat.slabs--;
 }
 
 /* Gives back all slots, from the i-th offset on, that belong to one shard. */
@@ -198,32 +214,43 @@ static void give_slots(struct batch *batch, u32 i)
 	struct slab *slab = dir_slab(batch->entry[i]);
 	struct heap_shard *shard = heap_shard(batch->heap, slab);
 	bool fits = class_fits(slab_class(slab), batch->bytes);
-	u32 home = slab->home, freed = 0;
+	u32 home = slab->home, done = 0, sum = 0, freed, next;
 
 	core_lock(&shard->lock);
-	for (; i < batch->n; i++) {
+	for (; i < batch->n; i = next) {
+		next = i + 1;
 		slab = dir_slab(batch->entry[i]);
-		if (slab && slab->home == home)
-			freed += give_slot(batch, i, shard, fits);
+		if (!slab || slab->home != home)
+			continue;
+		freed = give_run(batch, i, slab, fits, &next);
+		done += next - i;
+		if (freed)
+			settle(batch, shard, slab);
+		sum += freed;
 	}
-	shard->stat.used -= freed;
-	shard->stat.frees += freed;
+	shard->stat.used -= sum;
+	shard->stat.frees += sum;
 	if (shard->slots.held)
 		heap_note_idle(batch->heap);
 	core_unlock(&shard->lock);
-	batch->freed += freed;
+	batch->freed += sum;
+	batch->slots -= done;
 }
 
-/* Gives back all spans, from the i-th offset on. */
-static void give_spans(struct batch *batch, u32 i)
+static void give_spans(struct batch *batch)
 {
 	struct heap *heap = batch->heap;
 	u64 page, span;
+	u32 i;
 
 	core_lock(&heap->lock);
-	for (; i < batch->n; i++) {
+	for (i = 0; i < batch->n; i++) {
 		if (!dir_is_span(batch->entry[i]))
 			continue;
+		if (batch->offsets[i] & (PAGE_SIZE - 1)) {
+			refuse(batch, i, why_interior(batch->offsets[i]));
+			continue;
+		}
 		page = batch->offsets[i] >> PAGE_SHIFT;
 		span = dir_get(&heap->dir, page);
 		if (!dir_is_span(span)) {
@@ -253,22 +280,19 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 	batch.n = n;
 	batch.bytes = bytes;
 	batch.freed = 0;
+	batch.slots = 0;
+	batch.spans = 0;
 	batch.bad = n;
 	heap_trash_init(&batch.trash);
 
 	rcu_read_lock();
 	look_up(&batch);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && batch.slots; i++)
 		if (dir_slab(batch.entry[i]))
 			give_slots(&batch, i);
 	rcu_read_unlock();
-
-	for (i = 0; i < n; i++) {
-		if (!dir_is_span(batch.entry[i]))
-			continue;
-		give_spans(&batch, i);
-		break;
-	}
+	if (batch.spans)
+		give_spans(&batch);
 	heap_release_surplus(heap, &batch.trash);
 	heap_note_empty(heap);
 	*bad = batch.bad;

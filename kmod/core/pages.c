@@ -120,17 +120,18 @@ void *pages_next_dead(struct pages_reserve *reserve)
 static u64 find_below(const struct pages_entry *entry, u64 base, u32 n)
 {
 	const union pages_node *node = entry_child(entry);
-	u32 level, i, run;
+	u32 level, i, run, start;
 	u64 sum;
 
 	for (level = TOP_LEVEL; level; level--) {
 		for (i = 0, run = 0; i < FANOUT; i++) {
 			sum = node->entry[i].sum;
-			if (run + sum_start(sum) >= n)
+			start = sum_below(sum, 0);
+			if (run + start >= n)
 				return base - run;
-			if (sum_longest(sum) >= n)
+			if (sum_below(sum, 1) >= n)
 				break;
-			run = sum_end(sum) + (sum_start(sum) == LEVEL_PAGES(level - 1) ? run : 0);
+			run = sum_below(sum, 2) + (start == LEVEL_PAGES(level - 1) ? run : 0);
 			base += LEVEL_PAGES(level - 1);
 		}
 		if (WARN_ON_ONCE(i == FANOUT))
@@ -243,17 +244,17 @@ static void entry_update(struct pages_entry *entry, u32 level, union pages_node 
 {
 	unsigned long state = node->entry[0].child;
 	struct sum_merge merge = {};
-	bool uniform = state < ABSENT_TAKEN;
 	u32 i;
 
-	for (i = 0; i < FANOUT; i++) {
+	for (i = 0; i < FANOUT; i++)
 		sum_add(&merge, node->entry[i].sum, LEVEL_PAGES(level - 1));
-		uniform &= node->entry[i].child == state;
-	}
-	if (uniform)
-		entry_close(entry, level, state, reserve);
-	else
-		entry->sum = sum_done(&merge);
+	entry->sum = sum_done(&merge);
+	if (merge.closed || state >= ABSENT_TAKEN)
+		return;
+	for (i = 1; i < FANOUT; i++)
+		if (node->entry[i].child != state)
+			return;
+	entry_close(entry, level, state, reserve);
 }
 
 /*
@@ -300,10 +301,45 @@ static bool change_entry(const struct run_change *change, struct pages_entry *en
 	return entry->sum != old.sum || entry->child != old.child;
 }
 
+/* The same for a run that lies in one chunk and does not fill it. */
+static void change_small(struct pages *pages, const struct run_change *change)
+{
+	struct pages_entry *path[TOP_LEVEL + 1], *entry, old;
+	u64 page = change->first;
+	union pages_node *node;
+	u32 level = TOP_LEVEL;
+
+	entry = &pages->row[page >> TOP_SHIFT];
+	for (;; level--) {
+		path[level] = entry;
+		if (WARN_ON_ONCE(entry->child == ABSENT_TAKEN))
+			return;
+		node = entry_child(entry) ?: entry_open(entry, level, change->reserve);
+		if (!node)
+			return;
+		if (!level)
+			break;
+		entry = &node->entry[page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1)];
+	}
+
+	old = *entry;
+	change_chunk(change, entry, node, page & ~(u64)(BITS_CHUNK - 1));
+	while ((entry->sum != old.sum || entry->child != old.child) && level < TOP_LEVEL) {
+		entry = path[++level];
+		old = *entry;
+		entry_update(entry, level, entry_child(entry), change->reserve);
+	}
+}
+
 static void change_run(struct pages *pages, const struct run_change *change)
 {
 	u64 i;
 
+	if (change->first >> BITS_CHUNK_SHIFT == (change->end - 1) >> BITS_CHUNK_SHIFT &&
+	    change->end - change->first < BITS_CHUNK) {
+		change_small(pages, change);
+		return;
+	}
 	for (i = change->first >> TOP_SHIFT; i <= (change->end - 1) >> TOP_SHIFT; i++)
 		change_entry(change, &pages->row[i], TOP_LEVEL, i << TOP_SHIFT);
 }
@@ -349,10 +385,13 @@ static u32 path_wants(const struct pages *pages, u64 cut)
 
 struct pages_want pages_wants(const struct pages *pages, u64 first, u64 n)
 {
-	struct pages_want want = {
-		.nodes = path_wants(pages, first) + path_wants(pages, first + n),
-	};
+	struct pages_want want = { .nodes = path_wants(pages, first) };
 	u64 len = ((first + n - 1) >> TOP_SHIFT) + 1;
+
+	/* Two cuts inside of one chunk have one path. */
+	if (!(first & (BITS_CHUNK - 1)) ||
+	    first >> BITS_CHUNK_SHIFT != (first + n) >> BITS_CHUNK_SHIFT)
+		want.nodes += path_wants(pages, first + n);
 
 	if (len > pages->row_len)
 		want.row_len = min_t(u64, max3(len, 2ULL * pages->row_len, ROW_MIN),

@@ -171,23 +171,6 @@ u8 slab_idle(const struct slab *slab)
 	return idle;
 }
 
-bool slab_slot(const struct slab *slab, u64 offset, u32 *index)
-{
-	return class_slot_index(slab_class(slab), offset - ((u64)slab->page << PAGE_SHIFT), index);
-}
-
-bool slab_slot_taken(const struct slab *slab, u32 index)
-{
-	return !(slab->bits[index / 64] >> (index % 64) & 1);
-}
-
-void slab_give(struct slab *slab, u32 index)
-{
-	slab->bits[index / 64] |= 1ULL << (index % 64);
-	slab->hint = min_t(u32, slab->hint, index / 64);
-	slab->free++;
-}
-
 /* Where a slab belongs; an empty one is not held as a matter of course. */
 static enum slab_place slab_place(const struct slab *slab)
 {
@@ -198,17 +181,21 @@ static enum slab_place slab_place(const struct slab *slab)
 		return SLAB_FULL;
 	if (slab->free == slots)
 		return SLAB_HELD;
-	return (quarters > slots) + (quarters > 2 * slots) + (quarters > 3 * slots);
+	if (quarters <= slots)
+		return 0;
+	return 1 + (quarters > 2 * slots) + (quarters > 3 * slots);
 }
 
 static void slab_remove(struct slots_shelf *shelf, struct slab *slab)
 {
-	if (slab->place < SLAB_BUCKETS)
+	if (slab->place < SLAB_BUCKETS) {
 		list_del_init(&slab->link);
-	else if (slab->place == SLAB_HELD)
+		shelf->room--;
+	} else if (slab->place == SLAB_HELD) {
 		shelf->held = NULL;
-	shelf->held_long &= !!shelf->held;
-	shelf->room -= slab->place < SLAB_BUCKETS || slab->place == SLAB_HELD;
+		shelf->held_long = false;
+		shelf->room--;
+	}
 	slab->place = SLAB_APART;
 }
 

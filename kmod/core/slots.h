@@ -129,19 +129,31 @@ u32 slab_take(struct slab *slab, u64 *offsets, u32 n);
  *
  * Returns whether one begins there.
  */
-bool slab_slot(const struct slab *slab, u64 offset, u32 *index);
+static inline bool slab_slot(const struct slab *slab, u64 offset, u32 *index)
+{
+	return class_slot_index(&class_table[slab_class(slab)],
+				offset - ((u64)slab->page << PAGE_SHIFT), index);
+}
 
 /**
  * slab_slot_taken() - whether a slot is taken
  */
-bool slab_slot_taken(const struct slab *slab, u32 index);
+static inline bool slab_slot_taken(const struct slab *slab, u32 index)
+{
+	return !(slab->bits[index / 64] >> (index % 64) & 1);
+}
 
 /**
  * slab_give() - give a slot back that is taken
  * @slab: the slab; slots_settle() is to follow
  * @index: index of the slot
  */
-void slab_give(struct slab *slab, u32 index);
+static inline void slab_give(struct slab *slab, u32 index)
+{
+	slab->bits[index / 64] |= 1ULL << (index % 64);
+	slab->hint = min_t(u32, slab->hint, index / 64);
+	slab->free++;
+}
 
 /**
  * slab_idle() - the pages without a live slot

@@ -83,10 +83,9 @@ static const char *dir_play(const void *data)
 	const struct dir_script *script = data;
 	const struct dir_step *step;
 	struct dir_reserve reserve = {};
-	struct dir dir;
+	struct dir dir = {};
 	u64 nodes = 0;
 
-	dir_init(&dir, script->pages);
 	for (step = script->step; step->op != DIR_END; step++)
 		REQUIRE_NULL(dir_play_step(&dir, step, &nodes));
 	dir_destroy(&dir, &reserve);
@@ -131,21 +130,27 @@ static const struct core_case dir_cases[] = {
 		   SET((1ULL << 32) - 1, 1, 77), LEVELS(4), GET((1ULL << 32) - 1, 1, 77),
 		   NEXT(0, (1ULL << 32) - 1, 77), SET((1ULL << 32) - 1, 1, 0), REAP(0)),
 	DIR_SCRIPT("a slab across two leaves", 1 << 20,
-		   SET(508, 8, 77), GET(508, 8, 77), GET(507, 1, 0), GET(516, 1, 0), LEVELS(4),
-		   SET(508, 8, 81), LEVELS(4), SET(508, 8, 0), REAP(0)),
+		   SET(508, 8, 77), GET(508, 8, 77), GET(507, 1, 0), GET(516, 1, 0), LEVELS(3),
+		   SET(508, 8, 81), LEVELS(3), SET(508, 8, 0), REAP(0)),
 	DIR_SCRIPT("a slab across the largest boundary there is", 1ULL << 32,
 		   SET((1ULL << 25) - 1, 2, 77), GET((1ULL << 25) - 1, 2, 77), LEVELS(7),
 		   NEXT(1ULL << 25, 1ULL << 25, 77), SET((1ULL << 25) - 1, 2, 0), REAP(0)),
 	DIR_SCRIPT("nodes stay when they become empty, until they are reaped", 1 << 20,
-		   SET(7, 1, 77), SET(600, 1, 77), SET(601, 1, 78), LEVELS(4), REAP(4),
-		   SET(7, 1, 0), LEVELS(4), REAP(3), SET(600, 1, 0), REAP(3), NEXT(0, 601, 78),
-		   SET(601, 1, 0), LEVELS(3), SET(601, 1, 79), LEVELS(3), REAP(3),
-		   SET(601, 1, 0), REAP(0), GET(601, 1, 0), SET(601, 1, 77), LEVELS(3)),
+		   SET(7, 1, 77), SET(600, 1, 77), SET(601, 1, 78), LEVELS(3), REAP(3),
+		   SET(7, 1, 0), LEVELS(3), REAP(2), SET(600, 1, 0), REAP(2), NEXT(0, 601, 78),
+		   SET(601, 1, 0), LEVELS(2), SET(601, 1, 79), LEVELS(2), REAP(2),
+		   SET(601, 1, 0), REAP(0), GET(601, 1, 0), SET(601, 1, 77), LEVELS(2)),
+	DIR_SCRIPT("levels are put on top as higher pages have entries", 1ULL << 32,
+		   SET(3, 1, 77), LEVELS(1), GET(512, 1, 0), GET((1ULL << 32) - 1, 1, 0),
+		   SET(1 << 17, 1, 78), LEVELS(5), GET(3, 1, 77), GET(1 << 17, 1, 78),
+		   SET((1ULL << 32) - 1, 1, 79), LEVELS(9), GET(3, 1, 77), GET(1 << 17, 1, 78),
+		   GET((1ULL << 32) - 1, 1, 79), NEXT(4, 1 << 17, 78)),
 	DIR_SCRIPT("empty leaves far apart", 1ULL << 32,
 		   SET(1, 1, 77), SET(1 << 20, 1, 77), SET(1 << 30, 1, 77),
-		   SET((1ULL << 32) - 1, 1, 77), LEVELS(12), SET(1, 1, 0), REAP(10),
+		   SET((1ULL << 32) - 1, 1, 77), LEVELS(12), GET(1, 1, 77),
+		   SET(1, 1, 0), REAP(10),
 		   SET((1ULL << 32) - 1, 1, 0), SET(1 << 30, 1, 0), REAP(4),
 		   GET(1 << 20, 1, 77), SET(1 << 20, 1, 0), REAP(0)),
 	DIR_SCRIPT("replacing an entry needs no node", 1 << 20,
-		   SET(7, 4, DIR_BUSY), LEVELS(3), SET(7, 4, 77), LEVELS(3), GET(7, 4, 77)),
+		   SET(7, 4, DIR_BUSY), LEVELS(1), SET(7, 4, 77), LEVELS(1), GET(7, 4, 77)),
 };

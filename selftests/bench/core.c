@@ -78,15 +78,17 @@ bool zone_find_idle(struct zone *zone, u64 *first, u64 *n)
 /* Nodes kept in stock. */
 #define TREE_STOCK	PAGES_NODES_MAX
 
+static struct kmem_cache *node_cache;
+
 static void tree_trim(struct tree *tree, u32 keep)
 {
 	struct pages_reserve *stock = &tree->stock;
 	void *node;
 
 	while ((node = pages_next_dead(stock)))
-		core_free(node);
+		core_cache_free(node_cache, node);
 	while (stock->spares > keep)
-		core_free(pages_next_spare(stock));
+		core_cache_free(node_cache, pages_next_spare(stock));
 	if (!stock->row)
 		return;
 	core_free_array(stock->row);
@@ -96,6 +98,8 @@ static void tree_trim(struct tree *tree, u32 keep)
 
 void tree_create(struct tree *tree, u64 pages)
 {
+	if (!node_cache)
+		node_cache = core_cache_create("bench_node", pages_node_bytes());
 	memset(tree, 0, sizeof(*tree));
 	pages_init(&tree->pages, pages);
 	tree_take(tree, 0, 1);
@@ -121,7 +125,7 @@ void tree_take(struct tree *tree, u64 first, u64 n)
 	struct pages_reserve *stock = &tree->stock;
 
 	while (stock->spares < want.nodes)
-		pages_add_spare(stock, core_zalloc(pages_node_bytes()));
+		pages_add_spare(stock, core_cache_zalloc(node_cache));
 	if (want.row_len) {
 		stock->row = core_zalloc_array(want.row_len, sizeof(*stock->row));
 		stock->row_len = want.row_len;

@@ -23,7 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define URCU_INLINE_SMALL_FUNCTIONS
+#ifdef HOST_FAST
+#define _LGPL_SOURCE		/* to be inlined */
+#endif
 #include <urcu/urcu-bp.h>
 
 typedef uint8_t u8;

@@ -4,6 +4,7 @@
  * memory freed after a grace period.
  */
 #include "host.h"
+#include "fast.h"
 #include "../../kmod/core/heap.h"
 
 #include <malloc.h>
@@ -113,6 +114,10 @@ void *core_zalloc(size_t bytes)
 		fail_reached = true;
 		return NULL;
 	}
+#ifdef HOST_FAST
+	if (bytes == PAGE_SIZE)
+		return fast_page();
+#endif
 	object = calloc(1, bytes);
 	if (!object) {
 		fprintf(stderr, "the host is out of memory\n");
@@ -126,6 +131,10 @@ void core_free(const void *object)
 {
 	if (!object)
 		return;
+#ifdef HOST_FAST
+	if (fast_page_free(object))
+		return;
+#endif
 	bytes_allocated -= malloc_usable_size((void *)object);
 	free((void *)object);
 }
@@ -143,25 +152,18 @@ void core_free_array(const void *array)
 
 /* Caches of objects. */
 
-/**
- * struct kmem_cache - a cache
- * @bytes: in an object
- * @free: with HOST_FAST: free objects, linked by their first words
- * @lock: for @free
- */
+#ifndef HOST_FAST
+
 struct kmem_cache {
 	size_t bytes;
-	void *free;
-	pthread_mutex_t lock;
 };
 
 struct kmem_cache *core_cache_create(const char *name, size_t bytes)
 {
-	struct kmem_cache *cache = calloc(1, sizeof(*cache));
+	struct kmem_cache *cache = malloc(sizeof(*cache));
 
 	(void)name;
 	cache->bytes = bytes;
-	pthread_mutex_init(&cache->lock, NULL);
 	return cache;
 }
 
@@ -169,50 +171,6 @@ void core_cache_destroy(struct kmem_cache *cache)
 {
 	free(cache);
 }
-
-size_t host_cache_bytes(const struct kmem_cache *cache)
-{
-	return cache->bytes;
-}
-
-#ifdef HOST_FAST
-
-/* Objects lie side by side in blocks that are never given back. */
-#define CACHE_BLOCK	32768
-
-static void cache_grow(struct kmem_cache *cache)
-{
-	char *block = aligned_alloc(PAGE_SIZE, CACHE_BLOCK);
-	size_t i;
-
-	for (i = CACHE_BLOCK / cache->bytes; i--;) {
-		*(void **)(block + i * cache->bytes) = cache->free;
-		cache->free = block + i * cache->bytes;
-	}
-}
-
-void *core_cache_zalloc(struct kmem_cache *cache)
-{
-	void **object;
-
-	pthread_mutex_lock(&cache->lock);
-	if (!cache->free)
-		cache_grow(cache);
-	object = cache->free;
-	cache->free = *object;
-	pthread_mutex_unlock(&cache->lock);
-	return memset(object, 0, cache->bytes);
-}
-
-void core_cache_free(struct kmem_cache *cache, void *object)
-{
-	pthread_mutex_lock(&cache->lock);
-	*(void **)object = cache->free;
-	cache->free = object;
-	pthread_mutex_unlock(&cache->lock);
-}
-
-#else
 
 void *core_cache_zalloc(struct kmem_cache *cache)
 {

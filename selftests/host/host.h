@@ -37,7 +37,7 @@ void host_meanwhile(u32 nth, void (*call)(void));
 u64 host_bytes(void);
 void host_forget_bytes(void);
 
-/* The size of the objects of a cache. */
+/* The size of the objects of a cache; with HOST_FAST. */
 size_t host_cache_bytes(const struct kmem_cache *cache);
 
 /* Pseudo-random numbers, the same on every machine. */

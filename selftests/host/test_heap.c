@@ -51,7 +51,7 @@ static const char *fail_first(u64 bytes, u64 before, u32 group)
 		REQUIRE(stat.failures == nth - (got > 0));
 		REQUIRE(got > 0 || stat.taken_pages == before >> PAGE_SHIFT);
 	}
-	REQUIRE(nth > 3 && nth < NTH_MAX);
+	REQUIRE(nth > 2 && nth < NTH_MAX);
 	return heap_rig_free(rig);
 }
 

@@ -17,6 +17,13 @@ static _Atomic u8 owner_of[PAGES * 4096 / GRAIN];
 static u32 map[PAGES];
 static _Atomic u32 troubles;
 
+/* Counts what is wrong, and says the first. */
+static void require(const char *error)
+{
+	if (error && !troubles++)
+		printf("# %s\n", error);
+}
+
 static int prepare(void *owner, u64 first, u64 n, u64 marked)
 {
 	(void)owner;
@@ -31,7 +38,7 @@ static void mark(void *owner, u64 first, u64 n, u32 entry)
 {
 	(void)owner;
 	for (; n--; first++) {
-		troubles += !map[first] == !entry;
+		require(!map[first] == !entry ? "a page is marked twice" : NULL);
 		map[first] = entry;
 	}
 }
@@ -45,7 +52,7 @@ static void claim(u64 offset, u64 bytes, u8 from, u8 to)
 	for (i = offset / GRAIN; i < (offset + bytes) / GRAIN; i++)
 		if (!__atomic_compare_exchange_n((u8 *)&owner_of[i], &(u8){ from }, to, false,
 						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			troubles++;
+			require("an object overlaps another");
 }
 
 static u32 make(struct heap_object *object, u32 count, u64 *seed, u8 id)
@@ -61,7 +68,8 @@ static u32 make(struct heap_object *object, u32 count, u64 *seed, u8 id)
 
 	got = heap_alloc(heap, &request, offsets, min(n, request.bytes < 500 ? 64U : 4U));
 	for (i = 0; i < got; i++) {
-		troubles += !!heap_find(heap, offsets[i], &object[count + i]);
+		require(heap_find(heap, offsets[i], &object[count + i]) ?
+			"a live object is not found" : NULL);
 		claim(offsets[i], object[count + i].bytes, 0, id);
 	}
 	return max(got, 0);
@@ -72,7 +80,8 @@ static void drop(const struct heap_object *object, u8 id)
 	u32 bad;
 
 	claim(object->offset, object->bytes, id, 0);
-	troubles += heap_free(heap, &object->offset, 1, object->bytes, &bad) != 1;
+	require(heap_free(heap, &object->offset, 1, object->bytes, &bad) == 1 ?
+		NULL : "a live object is not freed");
 }
 
 /* Offsets of nobody: none may be freed, whatever the others are doing. */
@@ -83,7 +92,8 @@ static void wild(u64 *seed)
 
 	for (i = 0; i < HEAP_BATCH_MAX; i++)
 		offsets[i] = (host_random(seed) % (PAGES * 4096)) | 4;
-	troubles += heap_free(heap, offsets, HEAP_BATCH_MAX, 0, &bad) || bad;
+	require(heap_free(heap, offsets, HEAP_BATCH_MAX, 0, &bad) || bad ?
+		"something is freed that is no object" : NULL);
 	for (i = 0; i < 20 && heap_find_idle(heap, &page, &n); i++)
 		page += n;
 }
@@ -111,7 +121,7 @@ static void *work(void *arg)
 		if (host_random(&seed) % 64 == 0)
 			wild(&seed);
 		if (host_random(&seed) % 1024 == 0)
-			troubles += !!heap_check(heap);
+			require(heap_check(heap));
 	}
 	while (count--)
 		drop(&object[count], id);
