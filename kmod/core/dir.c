@@ -15,19 +15,12 @@
 #include "core_env.h"
 #include "dir.h"
 
-#define LEAF_SHIFT	9
-#define LEAF_ENTRIES	(1U << LEAF_SHIFT)
-#define NODE_SHIFT	8
-#define NODE_SLOTS	(1U << NODE_SHIFT)
-#define TOP_HEIGHT_MASK	3UL	/* the height is at most 3 */
-
-union dir_node {
-	u64 entry[LEAF_ENTRIES];
-	struct dir_slot slot[NODE_SLOTS];
-};
-
 static_assert(sizeof(union dir_node) == 4096);
+static_assert(DIR_HEIGHT_MASK == 3);	/* the height is at most 3 */
 static_assert(offsetof(struct dir_slot, used) == sizeof(u64));
+
+#define LEAF_ENTRIES	(1U << DIR_LEAF_SHIFT)
+#define NODE_SLOTS	(1U << DIR_NODE_SHIFT)
 
 #define LINK		entry[1]
 
@@ -39,13 +32,13 @@ size_t dir_node_bytes(void)
 /* Pages below a slot that leads to a node at @height above the leaves. */
 static u64 node_pages(u32 height)
 {
-	return 1ULL << (LEAF_SHIFT + NODE_SHIFT * height);
+	return 1ULL << (DIR_LEAF_SHIFT + DIR_NODE_SHIFT * height);
 }
 
 /* Which slot of a node at @height above the leaves leads to a page. */
 static u32 slot_index(u64 page, u32 height)
 {
-	return page >> (LEAF_SHIFT + NODE_SHIFT * (height - 1)) & (NODE_SLOTS - 1);
+	return page >> (DIR_LEAF_SHIFT + DIR_NODE_SHIFT * (height - 1)) & (NODE_SLOTS - 1);
 }
 
 static u32 leaf_index(u64 page)
@@ -86,7 +79,7 @@ static u32 height_for(u64 page)
 /* Lets readers see the root as it is. */
 static void dir_publish(struct dir *dir)
 {
-	/* Whoever finds the node finds it complete. Pairs with dir_where(). */
+	/* Whoever finds the node finds it complete. Pairs with dir_view(). */
 	smp_store_release(&dir->top, (unsigned long)dir->root.child |
 				     (dir->root.child ? dir->height : 0));
 }
@@ -112,27 +105,9 @@ void dir_destroy(struct dir *dir, struct dir_reserve *reserve)
 	memset(dir, 0, sizeof(*dir));
 }
 
-const u64 *dir_where(const struct dir *dir, u64 page)
-{
-	/* Pairs with the smp_store_release() of others by address dependency. */
-	unsigned long top = READ_ONCE(dir->top);
-	const union dir_node *node = (void *)(top & ~TOP_HEIGHT_MASK);
-	u32 shift = LEAF_SHIFT + (top & TOP_HEIGHT_MASK) * NODE_SHIFT;
-
-	if (!node || page >> shift)
-		return NULL;
-	while (shift > LEAF_SHIFT) {
-		shift -= NODE_SHIFT;
-		node = READ_ONCE(node->slot[page >> shift & (NODE_SLOTS - 1)].child);
-		if (!node)
-			return NULL;
-	}
-	return &node->entry[leaf_index(page)];
-}
-
 u64 dir_get(const struct dir *dir, u64 page)
 {
-	const u64 *where = dir_where(dir, page);
+	const u64 *where = dir_where(dir_view(dir), page);
 
 	return where ? READ_ONCE(*where) : 0;
 }
@@ -154,7 +129,7 @@ static u64 slot_next(const struct dir_slot *slot, u32 height, u64 base, u64 *pag
 		return 0;
 	}
 
-	step = 1ULL << (LEAF_SHIFT + NODE_SHIFT * (height - 1));
+	step = 1ULL << (DIR_LEAF_SHIFT + DIR_NODE_SHIFT * (height - 1));
 	for (i = (max(base, *page) - base) / step; i < NODE_SLOTS; i++) {
 		entry = slot_next(&slot->child->slot[i], height - 1, base + i * step, page);
 		if (entry)
@@ -188,7 +163,7 @@ u32 dir_wants(const struct dir *dir, u64 first, u64 n)
 	u64 last = first + n - 1;
 	u32 wants = dir_path_wants(dir, first);
 
-	if (last >> LEAF_SHIFT != first >> LEAF_SHIFT)
+	if (last >> DIR_LEAF_SHIFT != first >> DIR_LEAF_SHIFT)
 		wants += dir_path_wants(dir, last);
 	return wants;
 }
@@ -216,7 +191,7 @@ static bool slot_grow(struct dir_slot *slot, struct dir_reserve *reserve)
 	if (WARN_ON_ONCE(!node))
 		return false;
 	node->LINK = 0;
-	/* Whoever finds the node finds it empty. Pairs with dir_where(). */
+	/* Whoever finds the node finds it empty. Pairs with dir_view(). */
 	smp_store_release(&slot->child, node);
 	return true;
 }
@@ -263,7 +238,7 @@ static void path_set(struct dir *dir, u64 first, u64 end, u64 entry,
 		above = slot;
 		slot = &slot->child->slot[slot_index(first, height)];
 	}
-	if (((dir->top ^ (unsigned long)dir->root.child) & ~TOP_HEIGHT_MASK))
+	if (((dir->top ^ (unsigned long)dir->root.child) & ~DIR_HEIGHT_MASK))
 		dir_publish(dir);
 	more = leaf_set(slot->child, first, end, entry);
 	dir->empty -= !slot->used;

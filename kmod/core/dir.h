@@ -70,6 +70,10 @@ static inline u32 dir_span_group(u64 entry)
 	return entry >> DIR_GROUP_SHIFT & DIR_GROUP_MASK;
 }
 
+/* Pages of a leaf, and slots of the nodes above, see dir.c. */
+#define DIR_LEAF_SHIFT	9
+#define DIR_NODE_SHIFT	8
+
 union dir_node;
 
 /**
@@ -81,6 +85,14 @@ struct dir_slot {
 	union dir_node *child;
 	u64 used;
 };
+
+union dir_node {
+	u64 entry[1 << DIR_LEAF_SHIFT];
+	struct dir_slot slot[1 << DIR_NODE_SHIFT];
+};
+
+/* In the word that readers see the topmost node by. */
+#define DIR_HEIGHT_MASK	3UL
 
 /**
  * struct dir - a directory
@@ -117,12 +129,49 @@ struct dir_reserve {
 void dir_destroy(struct dir *dir, struct dir_reserve *reserve);
 
 /**
+ * struct dir_view - a directory as a reader sees it
+ * @node: the topmost node, or NULL
+ * @shift: the tree has places for 2^@shift pages
+ */
+struct dir_view {
+	const union dir_node *node;
+	u32 shift;
+};
+
+/**
+ * dir_view() - look at a directory
+ *
+ * Good for what is in it at this moment, and until rcu_read_unlock().
+ */
+static inline struct dir_view dir_view(const struct dir *dir)
+{
+	/* Pairs with the smp_store_release() of writers by address dependency. */
+	unsigned long top = READ_ONCE(dir->top);
+
+	return (struct dir_view){
+		.node = (void *)(top & ~DIR_HEIGHT_MASK),
+		.shift = DIR_LEAF_SHIFT + (top & DIR_HEIGHT_MASK) * DIR_NODE_SHIFT,
+	};
+}
+
+/**
  * dir_where() - where the entry of a page is
  *
  * Returns NULL if there is none. What it points to is to be read with
  * READ_ONCE().
  */
-const u64 *dir_where(const struct dir *dir, u64 page);
+static inline const u64 *dir_where(struct dir_view view, u64 page)
+{
+	const union dir_node *node = view.node;
+	u32 shift = view.shift;
+
+	if (unlikely(page >> shift))
+		return NULL;
+	for (; node && shift > DIR_LEAF_SHIFT; shift -= DIR_NODE_SHIFT)
+		node = READ_ONCE(node->slot[page >> (shift - DIR_NODE_SHIFT) &
+					    ((1U << DIR_NODE_SHIFT) - 1)].child);
+	return node ? &node->entry[page & ((1U << DIR_LEAF_SHIFT) - 1)] : NULL;
+}
 
 u64 dir_get(const struct dir *dir, u64 page);
 

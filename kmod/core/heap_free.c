@@ -6,50 +6,67 @@
  * bitmaps alone decide whether an object starts there, in time that does not
  * depend on the heap.
  *
- * A batch is looked up as a whole before any lock is taken: first the places of
- * all directory entries, then the entries, then the descriptors, each prefetched
- * while the others are on their way, as a batch of long-lived objects finds none
- * of them in the processor's cache. Then the slots are given back shard by
- * shard, under one lock each, and the spans under the pages lock.
+ * A batch is looked up as a whole before any lock is taken, in groups of
+ * neighbours on one page: first the places of all directory entries, then the
+ * entries, then the descriptors, each prefetched while the others are on their
+ * way, as a batch of long-lived objects finds none of them in the processor's
+ * cache. Then the slots are given back shard by shard, under one lock each, and
+ * the spans under the pages lock.
  */
 #include "core_env.h"
 #include "heap_impl.h"
+
+/**
+ * struct group - neighbours in a batch that lie on one page
+ * @where: place of the page's entry in the directory, or NULL; then
+ * @entry: the entry, 0 once the group is done with
+ * @end: index of the first offset after them
+ */
+struct group {
+	union {
+		const u64 *where;
+		u64 entry;
+	};
+	u32 end;
+};
 
 /**
  * struct batch - a batch of frees
  * @heap: the heap
  * @offsets: what to free
  * @n: how many
- * @bytes: 0, or the size all of them were requested with
- * @slots: offsets that are to be looked for in slabs
- * @spans: offsets that are to be looked at as spans
- * @freed: how many were freed
+ * @groups: groups of them
+ * @slots: groups on slabs that are still to do
+ * @spans: groups on spans
+ * @freed: offsets that were freed
  * @bad: the first that was refused; @n if there is none
+ * @bytes: 0, or the size all of them were requested with
  * @trash: slabs that have become surplus
- * @where: places of the entries in the directory, or NULL
- * @entry: the entries; 0 for what is done with
+ * @group: the groups
  */
 struct batch {
 	struct heap *heap;
 	const u64 *offsets;
 	u32 n;
+	u32 groups;
 	u32 slots;
 	u32 spans;
 	u32 freed;
 	u32 bad;
 	u64 bytes;
 	struct heap_trash trash;
-	union {
-		const u64 *where[HEAP_BATCH_MAX];
-		u64 entry[HEAP_BATCH_MAX];
-	};
+	struct group group[HEAP_BATCH_MAX];
 };
+
+static u32 group_first(const struct batch *batch, u32 g)
+{
+	return g ? batch->group[g - 1].end : 0;
+}
 
 static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
 {
 	atomic64_add(1, &batch->heap->refused[refusal]);
 	batch->bad = min(batch->bad, i);
-	batch->entry[i] = 0;
 }
 
 /* Looking up. */
@@ -58,7 +75,7 @@ static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
  * Why nothing starts at an offset whose page has no entry. A page that is
  * taken and has none lies inside a span. (Or it is still to become the inside
  * of one: busy runs have an entry on their first page alone, if that is all
- * their span will have.)
+ * their span will have.) On a page that is busy, nothing lives yet.
  */
 static enum heap_refusal why_nothing(struct heap *heap, u64 offset)
 {
@@ -75,47 +92,57 @@ static enum heap_refusal why_nothing(struct heap *heap, u64 offset)
 	return taken ? HEAP_BAD_INTERIOR : HEAP_BAD_NOT_LIVE;
 }
 
-static void look_up_places(struct batch *batch)
+static u32 look_up_places(struct batch *batch)
 {
-	const struct heap *heap = batch->heap;
-	u64 page, last = PAGES_NONE;
-	const u64 *where = NULL;
-	u32 i;
+	struct dir_view view = dir_view(&batch->heap->dir);
+	struct group *group = batch->group;
+	const u64 *offsets = batch->offsets;
+	u64 page, next = offsets[0] >> PAGE_SHIFT;
+	u32 i, n = batch->n;
 
-	for (i = 0; i < batch->n; i++) {
-		page = batch->offsets[i] >> PAGE_SHIFT;
-		if (page != last) {
-			where = page < heap->pages.count ? dir_where(&heap->dir, page) : NULL;
-			prefetch(where);
-			last = page;
-		}
-		batch->where[i] = where;
+	for (i = 0; i < n; group++) {
+		page = next;
+		do {
+			if (++i == n)
+				break;
+			next = offsets[i] >> PAGE_SHIFT;
+		} while (next == page);
+		group->end = i;
+		group->where = dir_where(view, page);
+		prefetch(group->where);
 	}
+	return group - batch->group;
 }
 
-/* Leaves in @entry the slab or span of each offset. */
+static void refuse_nothing(struct batch *batch, u32 i, u32 end)
+{
+	for (; i < end; i++)
+		refuse(batch, i, why_nothing(batch->heap, batch->offsets[i]));
+}
+
+/* Leaves in each group the slab or span that it is on. */
 static void look_up(struct batch *batch)
 {
-	u64 entry, last = 0;
-	u32 i;
+	u32 g, groups = look_up_places(batch), slots = 0, spans = 0;
+	struct group *group = batch->group;
+	u64 entry;
 
-	look_up_places(batch);
-	for (i = 0; i < batch->n; i++) {
-		entry = batch->where[i] ? READ_ONCE(*batch->where[i]) : 0;
-		batch->entry[i] = entry;
-		if (!entry) {
-			refuse(batch, i, why_nothing(batch->heap, batch->offsets[i]));
-		} else if (dir_slab(entry)) {
-			if (entry != last)
-				prefetch(dir_slab(entry));
-			last = entry;
-			batch->slots++;
+	for (g = 0; g < groups; g++, group++) {
+		entry = group->where ? READ_ONCE(*group->where) : 0;
+		group->entry = entry;
+		if (likely(dir_slab(entry))) {
+			prefetch(dir_slab(entry));
+			slots++;
 		} else if (dir_is_span(entry)) {
-			batch->spans++;
+			spans++;
 		} else {
-			refuse(batch, i, HEAP_BAD_NOT_LIVE);
+			refuse_nothing(batch, group_first(batch, g), group->end);
+			group->entry = 0;
 		}
 	}
+	batch->groups = groups;
+	batch->slots = slots;
+	batch->spans = spans;
 }
 
 int heap_find(struct heap *heap, u64 offset, struct heap_object *object)
@@ -170,108 +197,123 @@ static enum heap_refusal why_interior(u64 offset)
 	return offset % CLASS_SLOT_MIN ? HEAP_BAD_MISALIGNED : HEAP_BAD_INTERIOR;
 }
 
-/*
- * Gives back the slots of one slab that the offsets from the i-th on name, up to
- * one that is on another. Returns how many; @next gets the index of the other.
- */
-static u32 give_run(struct batch *batch, u32 i, struct slab *slab, bool fits, u32 *next)
+/* Why an offset of a slab was not freed. */
+static void refuse_slot(struct batch *batch, u32 i, const struct slab *slab)
 {
-	const struct class_info *info = &class_table[slab_class(slab)];
-	u64 start = (u64)slab->page << PAGE_SHIFT, entry = dir_slab_entry(slab);
+	u32 index;
+
+	if (!slab_slot(slab, batch->offsets[i], &index))
+		refuse(batch, i, why_interior(batch->offsets[i]));
+	else if (!slab_slot_taken(slab, index))
+		refuse(batch, i, HEAP_BAD_NOT_LIVE);
+	else
+		refuse(batch, i, HEAP_BAD_BYTES);
+}
+
+/*
+ * Gives back the slots of one slab that offsets [i, end) name, and puts the slab
+ * where it belongs then. Returns how many.
+ */
+static inline u32 give_group(struct batch *batch, u32 i, u32 end, struct slab *slab,
+			     struct heap_shard *shard, const struct class_info *info)
+{
+	u64 start = (u64)slab->page << PAGE_SHIFT;
+	const u64 *offsets = batch->offsets;
+	struct slab *surplus;
 	u32 index, freed = 0;
 
 	do {
-		batch->entry[i] = 0;
-		if (!class_slot_index(info, batch->offsets[i] - start, &index)) {
-			refuse(batch, i, why_interior(batch->offsets[i]));
-		} else if (!slab_slot_taken(slab, index)) {
-			refuse(batch, i, HEAP_BAD_NOT_LIVE);
-		} else if (!fits) {
-			refuse(batch, i, HEAP_BAD_BYTES);
-		} else {
+		if (likely(class_slot_index(info, offsets[i] - start, &index) &&
+			   slab_slot_taken(slab, index))) {
 			slab_give(slab, index);
 			freed++;
+		} else {
+			refuse_slot(batch, i, slab);
 		}
-	} while (++i < batch->n && batch->entry[i] == entry);
-	*next = i;
+	} while (++i < end);
+	surplus = likely(freed) ? slots_given(&shard->slots, slab, info) : NULL;
+	if (unlikely(surplus)) {
+		list_add(&surplus->link, &batch->trash.surplus);
+		shard->stat.slabs--;
+	}
 	return freed;
 }
 
-/* Puts a slab where it belongs after some of its slots were given back. */
-static void settle(struct batch *batch, struct heap_shard *shard, struct slab *slab)
+/* Refuses all of a group, whose size is not what was stated. */
+static u32 refuse_group(struct batch *batch, u32 i, u32 end, const struct slab *slab)
 {
-	struct slab *surplus = slots_settle(&shard->slots, slab);
-
-	if (!surplus)
-		return;
-	list_add(&surplus->link, &batch->trash.surplus);
-	shard->stat.slabs--;
+	for (; i < end; i++)
+		refuse_slot(batch, i, slab);
+	return 0;
 }
 
-/* Gives back all slots, from the i-th offset on, that belong to one shard. */
-static void give_slots(struct batch *batch, u32 i)
+/* Gives back all groups, from the g-th on, that belong to the shard of the g-th. */
+static void give_slots(struct batch *batch, u32 g)
 {
-	struct slab *slab = dir_slab(batch->entry[i]);
+	struct group *group = batch->group + g, *groups_end = batch->group + batch->groups;
+	struct slab *slab = dir_slab(group->entry);
 	struct heap_shard *shard = heap_shard(batch->heap, slab);
+	const struct class_info *info = &class_table[slab_class(slab)];
 	bool fits = class_fits(slab_class(slab), batch->bytes);
-	u32 home = slab->home, done = 0, sum = 0, freed, next;
+	u32 i, end = group_first(batch, g), home = slab->home, freed = 0, done = 0;
 
 	core_lock(&shard->lock);
-	for (; i < batch->n; i = next) {
-		next = i + 1;
-		slab = dir_slab(batch->entry[i]);
-		if (!slab || slab->home != home)
+	for (; group < groups_end; group++) {
+		i = end;
+		end = group->end;
+		slab = dir_slab(group->entry);
+		if (unlikely(!slab || slab->home != home))
 			continue;
-		freed = give_run(batch, i, slab, fits, &next);
-		done += next - i;
-		if (freed)
-			settle(batch, shard, slab);
-		sum += freed;
+		group->entry = 0;
+		done++;
+		freed += likely(fits) ? give_group(batch, i, end, slab, shard, info) :
+					refuse_group(batch, i, end, slab);
 	}
-	shard->stat.used -= sum;
-	shard->stat.frees += sum;
+	shard->stat.used -= freed;
+	shard->stat.frees += freed;
 	if (shard->slots.held)
 		heap_note_idle(batch->heap);
 	core_unlock(&shard->lock);
-	batch->freed += sum;
+	batch->freed += freed;
 	batch->slots -= done;
+}
+
+/* Gives back the span that begins at an offset, which was looked up before. */
+static void give_span(struct batch *batch, u32 i)
+{
+	u64 offset = batch->offsets[i], page = offset >> PAGE_SHIFT;
+	struct heap *heap = batch->heap;
+	u64 span = dir_get(&heap->dir, page);
+
+	if (offset & (PAGE_SIZE - 1)) {
+		refuse(batch, i, why_interior(offset));
+	} else if (!dir_is_span(span)) {
+		refuse(batch, i, HEAP_BAD_NOT_LIVE);
+	} else if (!span_fits(span, batch->bytes)) {
+		refuse(batch, i, HEAP_BAD_BYTES);
+	} else {
+		heap_span_release(heap, page, dir_span_pages(span), dir_span_group(span));
+		batch->freed++;
+	}
 }
 
 static void give_spans(struct batch *batch)
 {
 	struct heap *heap = batch->heap;
-	u64 page, span;
-	u32 i;
+	u32 i, g;
 
 	core_lock(&heap->lock);
-	for (i = 0; i < batch->n; i++) {
-		if (!dir_is_span(batch->entry[i]))
-			continue;
-		if (batch->offsets[i] & (PAGE_SIZE - 1)) {
-			refuse(batch, i, why_interior(batch->offsets[i]));
-			continue;
-		}
-		page = batch->offsets[i] >> PAGE_SHIFT;
-		span = dir_get(&heap->dir, page);
-		if (!dir_is_span(span)) {
-			refuse(batch, i, HEAP_BAD_NOT_LIVE);
-			continue;
-		}
-		if (!span_fits(span, batch->bytes)) {
-			refuse(batch, i, HEAP_BAD_BYTES);
-			continue;
-		}
-		batch->entry[i] = 0;
-		heap_span_release(heap, page, dir_span_pages(span), dir_span_group(span));
-		batch->freed++;
-	}
+	for (g = 0; g < batch->groups; g++)
+		if (dir_is_span(batch->group[g].entry))
+			for (i = group_first(batch, g); i < batch->group[g].end; i++)
+				give_span(batch, i);
 	heap_unlock(heap, &batch->trash);
 }
 
 int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 {
 	struct batch batch;
-	u32 i;
+	u32 g;
 
 	if (!n || n > HEAP_BATCH_MAX)
 		return -EINVAL;
@@ -280,16 +322,14 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 	batch.n = n;
 	batch.bytes = bytes;
 	batch.freed = 0;
-	batch.slots = 0;
-	batch.spans = 0;
 	batch.bad = n;
 	heap_trash_init(&batch.trash);
 
 	rcu_read_lock();
 	look_up(&batch);
-	for (i = 0; i < n && batch.slots; i++)
-		if (dir_slab(batch.entry[i]))
-			give_slots(&batch, i);
+	for (g = 0; batch.slots; g++)
+		if (dir_slab(batch.group[g].entry))
+			give_slots(&batch, g);
 	rcu_read_unlock();
 	if (batch.spans)
 		give_spans(&batch);

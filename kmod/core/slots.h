@@ -189,6 +189,28 @@ u32 slots_take(struct slots_shelf *shelf, u64 *offsets, u32 n);
 struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab);
 
 /**
+ * slots_given() - the same after slots were given, at least one
+ * @info: class of the slab
+ *
+ * Quick where the slab stays in its bucket, or was full and goes to the first.
+ */
+static inline struct slab *slots_given(struct slots_shelf *shelf, struct slab *slab,
+				       const struct class_info *info)
+{
+	u32 quarters = 4 * slab->free;
+
+	if (slab->place == SLAB_FULL && quarters <= info->slots && slab->free < info->slots) {
+		list_add(&slab->link, &shelf->bucket[0]);
+		shelf->room++;
+		slab->place = 0;
+		return NULL;
+	}
+	if (slab->place < SLAB_BUCKETS - 1 && quarters <= (slab->place + 1) * info->slots)
+		return NULL;
+	return slots_settle(shelf, slab);
+}
+
+/**
  * slots_release_held() - let go of the slab held back
  *
  * Returns it, now apart, or NULL.

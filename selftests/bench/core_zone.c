@@ -71,7 +71,7 @@ void core_create_1tib(u64 arg)
 }
 
 /* Bytes of the zone that are filled: a multiple of every slab's length. */
-#define META_BYTES	(3ULL << 26)
+#define META_BYTES	(1ULL << 30)
 
 static double meta_bar(u64 bytes)
 {
@@ -92,14 +92,15 @@ static double meta_bar(u64 bytes)
 void core_meta(u64 bytes)
 {
 	struct figure figure = figure_none("native, full slabs, as allocated", "%");
-	u64 n = META_BYTES / bytes, live = n * bytes;
-	u64 *offsets = bench_calloc(n, sizeof(*offsets));
+	u64 n = META_BYTES / bytes, live = n * bytes, i;
+	u64 offsets[HEAP_BATCH_MAX];
 	double allocated, requested, map;
 	struct zone zone;
 
 	kmem_watch();
 	zone_create(&zone, TIB(1));
-	zone_make(&zone, bytes, offsets, n);
+	for (i = 0; i < n; i += HEAP_BATCH_MAX)
+		zone_make(&zone, bytes, offsets, min_t(u64, n - i, HEAP_BATCH_MAX));
 	map = zone_map_bytes(&zone);
 	allocated = kmem_allocated() + map;
 	requested = kmem_requested() + map;
@@ -110,5 +111,4 @@ void core_meta(u64 bytes)
 	figure_bar(&figure, BAR_OF_VALUE, meta_bar(bytes));
 	report(&figure);
 	zone_destroy(&zone);
-	free(offsets);
 }

@@ -85,6 +85,8 @@ static inline bool is_power_of_2(u64 n)
 	return n && !(n & (n - 1));
 }
 
+#define likely(condition)	__builtin_expect(!!(condition), 1)
+#define unlikely(condition)	__builtin_expect(!!(condition), 0)
 #define fallthrough		__attribute__((fallthrough))
 #define prefetch(place)		__builtin_prefetch(place)
 #define cond_resched()		sched_yield()
