@@ -54,7 +54,8 @@ static void choose_request(const struct model *model, struct model_source *sourc
 
 static u64 choose_live(struct model *model, struct model_source *source)
 {
-	u32 i, tries, slots, slot;
+	u32 tries, slots, slot;
+	const u8 *taken;
 
 	for (tries = 0; tries < 8 && model->runs; tries++) {
 		struct model_run *run = &model->run[choose(source, model->runs)];
@@ -63,9 +64,8 @@ static u64 choose_live(struct model *model, struct model_source *source)
 			continue;
 		slots = model_slots(run);
 		slot = choose(source, slots);
-		for (i = 0; !run->taken[slot] && i < slots; i++)
-			slot = (slot + 1) % slots;
-		return model_slot_offset(run, slot);
+		taken = memchr(run->taken + slot, 1, slots - slot) ?: memchr(run->taken, 1, slot);
+		return model_slot_offset(run, taken - run->taken);
 	}
 	return choose(source, model->pages << PAGE_SHIFT);
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Long random sequences of operations on the heap, against the model.
+ *
+ *	test_model [OPERATIONS SEED]
+ *
+ * With arguments, far longer ones.
  */
 #include "model.h"
 #include "../../kmod/core/heap.h"
@@ -44,15 +48,42 @@ static const char *run(u64 pages, u64 limit, u32 steps, u64 seed)
 	return error ? error : left;
 }
 
-int main(void)
+static const char *run_case(u32 i, u32 steps, u64 seed)
+{
+	heap_shards = cases[i].shards;
+	host_contend(heap_shards > 1 ? 2 : 0);
+	return run(cases[i].pages, cases[i].limit, steps, seed);
+}
+
+/* All heaps in turn, 100,000 operations on each, from one seed after the other. */
+static int run_long(u64 operations, u64 seed)
+{
+	const u32 steps = 100000;
+	const char *error = NULL;
+	u64 done;
+
+	for (done = 0; done < operations && !error; seed++) {
+		u32 i = seed % ARRAY_SIZE(cases);
+
+		error = run_case(i, steps, seed);
+		done += steps;
+		if (error)
+			printf("%s: %s\n", cases[i].name, error);
+	}
+	printf("%llu operations up to seed %llu\n", (unsigned long long)done,
+	       (unsigned long long)seed - 1);
+	return !!error;
+}
+
+int main(int argc, char **argv)
 {
 	u32 i;
 
+	if (argc == 3)
+		return run_long(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0));
 	host_plan(ARRAY_SIZE(cases));
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		heap_shards = cases[i].shards;
-		host_contend(heap_shards > 1 ? 2 : 0);
-		CHECK_NULL(run(cases[i].pages, cases[i].limit, cases[i].steps, i));
+		CHECK_NULL(run_case(i, cases[i].steps, i));
 		host_result(cases[i].name);
 	}
 	return host_done();
