@@ -11,6 +11,7 @@ const struct row rows[] = {
 	{ "core.page_worst", core_page_worst },
 	{ "core.batch64", core_batch64 },
 	{ "core.drain_cold", core_drain_cold },
+	{ "core.shards", core_shards },
 	{ "core.meta_8", core_meta, 8 },
 	{ "core.meta_16", core_meta, 16 },
 	{ "core.meta_24", core_meta, 24 },

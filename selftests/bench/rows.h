@@ -20,6 +20,9 @@ void core_page_worst(u64 arg);
 void core_batch64(u64 arg);
 void core_drain_cold(u64 arg);
 
+/* core_shards.c */
+void core_shards(u64 arg);
+
 /* core_resident.c */
 void core_residual_90(u64 arg);
 void core_resident_full(u64 arg);

@@ -192,7 +192,11 @@ __attribute__((constructor)) static void host_begin(void)
 }
 
 /* What waits for a grace period, and how much makes it worth one. */
+#ifdef HOST_YIELD
 #define PENDING_MAX	64
+#else
+#define PENDING_MAX	4096
+#endif
 
 static struct rcu_head *pending;
 static u32 pending_count;
