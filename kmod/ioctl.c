@@ -28,6 +28,9 @@ union ucmd_buffer {
 	struct shmzone_stat stat;
 	struct shmzone_class_stat class_stat;
 	struct shmzone_check check;
+	struct shmzone_root_get root_get;
+	struct shmzone_root_set root_set;
+	struct shmzone_root_list root_list;
 };
 
 /* What every structure begins with. */
@@ -89,6 +92,9 @@ static const struct ioctl_op ioctl_ops[] = {
 #ifdef SHMZONE_DEBUG
 	IOCTL_OP(check, CHECK, out_text, 0, ON_ZONE),
 #endif
+	IOCTL_OP(root_get, ROOT_GET, out_offset, 0, ON_ZONE),
+	IOCTL_OP(root_set, ROOT_SET, out_old, SHMZONE_ROOT_SET_CAS, ON_WRITABLE),
+	IOCTL_OP(root_list, ROOT_LIST, out_count, 0, ON_ZONE),
 };
 
 static atomic64_t control_refused;

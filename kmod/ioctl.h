@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Between the dispatcher (ioctl.c) and the commands (control.c, objects.c).
+ * Between the dispatcher (ioctl.c) and the commands (control.c, objects.c,
+ * roots.c).
  */
 #ifndef SHMZONE_IOCTL_H
 #define SHMZONE_IOCTL_H
@@ -45,5 +46,10 @@ long query_ioctl(struct ucmd *ucmd);
 long stat_ioctl(struct ucmd *ucmd);
 long class_stat_ioctl(struct ucmd *ucmd);
 long check_ioctl(struct ucmd *ucmd);
+
+/* roots.c */
+long root_get_ioctl(struct ucmd *ucmd);
+long root_set_ioctl(struct ucmd *ucmd);
+long root_list_ioctl(struct ucmd *ucmd);
 
 #endif /* SHMZONE_IOCTL_H */

@@ -271,7 +271,8 @@ long stat_ioctl(struct ucmd *ucmd)
 		.out_swapped_bytes = (u64)READ_ONCE(SHMEM_I(inode)->swapped)
 				     << PAGE_SHIFT,
 		.out_kernel_bytes = heap.kernel_bytes +
-				    pagemap_kernel_bytes(&zone->map),
+				    pagemap_kernel_bytes(&zone->map) +
+				    roots_kernel_bytes(&zone->roots),
 		.out_requests = heap.requests,
 		.out_failures = heap.failures,
 		.out_frees = heap.frees,

@@ -27,6 +27,7 @@
  *	heap's shard (spinlock)     slots of one class and group, see
  *				    core/heap_impl.h
  *	heap's pages lock (spinlock)
+ *	roots->lock (spinlock)      its roots; never with those of the heap
  *
  * None of them is held while user memory is read or written, since that
  * memory may lie in this very zone.
@@ -46,6 +47,8 @@
 #include <linux/xarray.h>
 
 #include <linux/shmzone.h>
+
+#include "roots.h"
 
 struct heap;
 struct ipc_namespace;
@@ -112,6 +115,7 @@ struct zone_name {
  * @name: name, if any
  * @age: gives up what the heap holds back; pending or running only while the
  *       zone exists, which waits for it
+ * @roots: named offsets
  * @refused_calls: calls that failed on their arguments
  */
 struct shmzone {
@@ -123,6 +127,7 @@ struct shmzone {
 	struct pagemap map;
 	struct zone_name name;
 	struct delayed_work age;
+	struct roots roots;
 	atomic64_t refused_calls;
 };
 

@@ -127,6 +127,7 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 	zone->bytes = bytes;
 	INIT_HLIST_NODE(&zone->name.node);
 	INIT_DELAYED_WORK(&zone->age, zone_age);
+	roots_init(&zone->roots);
 
 	zone->heap = heap_create(bytes >> PAGE_SHIFT, limit >> PAGE_SHIFT,
 				 &zone_heap_ops, zone);
@@ -166,6 +167,7 @@ static void zone_free(struct kref *ref)
 
 	name_drop(zone);
 	cancel_delayed_work_sync(&zone->age);
+	roots_destroy(&zone->roots);
 	pagemap_destroy(&zone->map);
 	fput(zone->data);
 	heap_destroy(zone->heap);

@@ -26,6 +26,7 @@ struct targets {
 	__u64 offsets[2];
 	struct shmzone_class classes[SHMZONE_CLASSES];
 	struct shmzone_class_figures figures[SHMZONE_CLASSES];
+	struct shmzone_root roots[2];
 };
 
 union arguments {
@@ -38,6 +39,9 @@ union arguments {
 	struct shmzone_query query;
 	struct shmzone_stat stat;
 	struct shmzone_class_stat class_stat;
+	struct shmzone_root_get root_get;
+	struct shmzone_root_set root_set;
+	struct shmzone_root_list root_list;
 	__u32 size;
 	unsigned char bytes[3 * 4096];
 };
@@ -97,6 +101,26 @@ static void fill_class_stat(union arguments *args, struct targets *t)
 	args->class_stat.count = SHMZONE_CLASSES;
 	args->class_stat.group = SHMZONE_GROUP_ALL;
 	args->class_stat.figures_size = sizeof(t->figures[0]);
+}
+
+static void fill_root_get(union arguments *args, struct targets *t)
+{
+	args->root_get.name = to_u64("root");
+	args->root_get.name_len = 4;
+}
+
+static void fill_root_set(union arguments *args, struct targets *t)
+{
+	args->root_set.name = to_u64("root");
+	args->root_set.name_len = 4;
+	args->root_set.offset = t->object;
+}
+
+static void fill_root_list(union arguments *args, struct targets *t)
+{
+	args->root_list.roots = to_u64(t->roots);
+	args->root_list.count = 2;
+	args->root_list.root_size = sizeof(t->roots[0]);
 }
 
 FIXTURE(command) {
@@ -181,6 +205,21 @@ FIXTURE_VARIANT_ADD(command, stat) {
 
 FIXTURE_VARIANT_ADD(command, class_stat) {
 	VARIANT(class_stat, CLASS_STAT, OUT(class_stat, out_count)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, root_get) {
+	VARIANT(root_get, ROOT_GET, OUT(root_get, out_offset)), RESERVED(root_get),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, root_set) {
+	VARIANT(root_set, ROOT_SET, OUT(root_set, out_old)), RESERVED(root_set),
+	.flags = SHMZONE_ROOT_SET_CAS, .on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, root_list) {
+	VARIANT(root_list, ROOT_LIST, OUT(root_list, out_count)),
 	.on_zone = true, .may_repeat = true,
 };
 
@@ -477,6 +516,9 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_QUERY:
 	case SHMZONE_CMD_STAT:
 	case SHMZONE_CMD_CLASS_STAT:
+	case SHMZONE_CMD_ROOT_GET:
+	case SHMZONE_CMD_ROOT_SET:
+	case SHMZONE_CMD_ROOT_LIST:
 		return true;
 	case SHMZONE_CMD_CHECK:
 		return kernel_debugs();

@@ -142,6 +142,58 @@ static int free_batch(struct scene *scene)
 	return ret;
 }
 
+static int try_set_root(struct scene *scene, __u64 offset)
+{
+	struct shmzone_root_set args = {
+		SIZED(shmzone_root_set),
+		NAMED("root"),
+		.offset = offset,
+	};
+
+	return _try_call(scene->zone, SHMZONE_ROOT_SET, &args);
+}
+
+static int set_root(struct scene *scene)
+{
+	return try_set_root(scene, scene->offsets[0]);
+}
+
+static int change_and_remove_root(struct scene *scene)
+{
+	int ret = set_root(scene);
+
+	return ret ? ret : try_set_root(scene, 0);
+}
+
+/* Its root as well, if it has one. */
+static void free_root(struct scene *scene)
+{
+	try_set_root(scene, 0);
+	free_made(scene);
+}
+
+static int alloc_and_set_root(struct scene *scene)
+{
+	int ret = alloc_slot(scene);
+
+	return ret < 0 ? ret : set_root(scene);
+}
+
+static int list_roots(struct scene *scene)
+{
+	struct shmzone_root root;
+	struct shmzone_root_get get = { SIZED(shmzone_root_get), NAMED("root") };
+	struct shmzone_root_list list = {
+		SIZED(shmzone_root_list),
+		.roots = to_u64(&root),
+		.count = 1,
+		.root_size = sizeof(root),
+	};
+	int ret = _try_call(scene->zone, SHMZONE_ROOT_GET, &get);
+
+	return ret ? ret : _try_call(scene->zone, SHMZONE_ROOT_LIST, &list);
+}
+
 static int tell_figures(struct scene *scene)
 {
 	struct shmzone_class_figures figures;
@@ -252,6 +304,18 @@ FIXTURE_VARIANT_ADD(fail_nth, free_batch) {
 
 FIXTURE_VARIANT_ADD(fail_nth, figures) {
 	STEPS(NULL, tell_figures, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, set_root) {
+	STEPS(alloc_slot, set_root, free_root)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, change_and_remove_root) {
+	STEPS(alloc_and_set_root, change_and_remove_root, free_root)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, list_roots) {
+	STEPS(alloc_and_set_root, list_roots, free_root)
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, mmap_data) {

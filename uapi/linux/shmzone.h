@@ -2,8 +2,8 @@
 /*
  * shmzone: shared memory zones with an allocator in the kernel.
  *
- * This header is the whole contract between the shmzone kernel module and
- * user space; nothing else about the module is stable.
+ * This header, with those it includes, is the whole contract between the
+ * shmzone kernel module and user space; nothing else about the module is stable.
  */
 #ifndef _LINUX_SHMZONE_H
 #define _LINUX_SHMZONE_H
@@ -17,7 +17,8 @@
  * The *control descriptor* is an open /dev/shmzone; whoever may open the node,
  * for reading or writing, may use it. It takes INFO, CREATE, OPEN and UNLINK.
  * CREATE and OPEN return a *zone descriptor*, which takes INFO, ALLOC, FREE,
- * QUERY, STAT and CLASS_STAT, and which is mapped with mmap(2). A zone lives as
+ * QUERY, STAT, CLASS_STAT, ROOT_GET, ROOT_SET and ROOT_LIST, and which is mapped
+ * with mmap(2). A zone lives as
  * long as a descriptor or a mapping of it does, in any process; its name goes
  * with it, or earlier by UNLINK. Descriptors are close-on-exec; hand them on by
  * fork(2) or SCM_RIGHTS.
@@ -67,6 +68,7 @@
  *
  * =========== ============================================================
  * EACCES      the descriptor or the caller's identity lacks the right
+ * EAGAIN      ROOT_SET with %SHMZONE_ROOT_SET_CAS: it has another value
  * E2BIG       the structure is longer than the kernel knows, and not zero; or
  *             a size is beyond the page size
  * EBADF       not an open descriptor
@@ -74,10 +76,12 @@
  * EFAULT      a pointer is wrong; for batches see the command
  * EMFILE      CREATE, OPEN: too many descriptors; also ENFILE
  * EINTR       a fatal signal arrived before anything was done
- * EINVAL      a malformed value; for FREE and QUERY: not an allocation
- * ENAMETOOLONG  a name is longer than %SHMZONE_NAME_MAX
+ * EINVAL      a malformed value; for FREE, QUERY and ROOT_SET: not an allocation
+ * ENAMETOOLONG  a name is longer than %SHMZONE_NAME_MAX; a root's name than
+ *             %SHMZONE_ROOT_NAME_MAX
  * ENOENT      OPEN, UNLINK: there is no such name
  * ENOMEM      the zone's limit or the kernel's memory is exhausted
+ * ENOSPC      ROOT_SET: there are %SHMZONE_ROOTS_MAX roots already
  * ENOTTY      no such command for this kind of descriptor
  * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero
  * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
@@ -116,6 +120,9 @@ enum {
 	SHMZONE_CMD_STAT = 0x18,
 	SHMZONE_CMD_CLASS_STAT = 0x19,
 	SHMZONE_CMD_CHECK = 0x3f,
+	SHMZONE_CMD_ROOT_GET = 0x20,
+	SHMZONE_CMD_ROOT_SET = 0x21,
+	SHMZONE_CMD_ROOT_LIST = 0x22,
 };
 
 /**
@@ -400,7 +407,7 @@ struct shmzone_query {
  * @out_spans: spans
  * @out_resident_bytes: zone memory in RAM
  * @out_swapped_bytes: zone memory in swap
- * @out_kernel_bytes: kernel memory of the allocator and the page map
+ * @out_kernel_bytes: kernel memory of the allocator, the page map and the roots
  * @out_requests: objects asked for by ALLOC since the zone was made
  * @out_failures: those of them not given
  * @out_frees: objects freed
@@ -515,5 +522,6 @@ struct shmzone_check {
 
 #define SHMZONE_CHECK_SIZE_VER0	128
 #define SHMZONE_CHECK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CHECK)
+#include <linux/shmzone_roots.h>
 
 #endif /* _LINUX_SHMZONE_H */
