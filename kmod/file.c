@@ -31,6 +31,7 @@ static const struct file_operations zone_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = zone_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.poll = zone_poll,
 	.mmap = zone_mmap,
 	.get_unmapped_area = zone_get_unmapped_area,
 	.release = zone_release,

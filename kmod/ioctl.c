@@ -84,7 +84,7 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(create, CREATE, mode, SHMZONE_CREATE_EXCL, ON_CONTROL),
 	IOCTL_OP(open, OPEN, __reserved, SHMZONE_OPEN_RDONLY, ON_CONTROL),
 	IOCTL_OP(unlink, UNLINK, __reserved, 0, ON_CONTROL),
-	IOCTL_OP(alloc, ALLOC, __out_reserved, 0, ON_WRITABLE),
+	IOCTL_OP(alloc, ALLOC, __out_reserved, SHMZONE_ALLOC_WAIT, ON_WRITABLE),
 	IOCTL_OP(free, FREE, __out_reserved, 0, ON_WRITABLE),
 	IOCTL_OP(query, QUERY, out_group, 0, ON_ZONE),
 	IOCTL_OP(stat, STAT, out_refused_calls, 0, ON_ZONE),

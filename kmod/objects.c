@@ -53,7 +53,7 @@ static u32 piece(u32 count, u32 done)
 }
 
 /* Undo an allocation nobody was told of. */
-static void take_back(struct heap *heap, const u64 *offsets, u32 count)
+static void take_back(struct shmzone *zone, const u64 *offsets, u32 count)
 {
 	u32 done = 0;
 
@@ -62,15 +62,19 @@ static void take_back(struct heap *heap, const u64 *offsets, u32 count)
 		u32 bad;
 
 		/* Nothing is refused, unless others free what they never got. */
-		heap_free(heap, offsets + done, n, 0, &bad);
+		heap_free(zone->heap, offsets + done, n, 0, &bad);
 		done += n;
 	}
+	zone_wake(zone);
 }
 
-/* Allocate up to @count; returns how many, or an errno if none. */
-static int alloc_batch(struct heap *heap, const struct heap_request *req,
-		       u64 *offsets, u32 count)
+/* An attempt to allocate; returns how many, or an errno if none. */
+static int alloc_batch(struct shmzone *zone, const struct zone_request *request)
 {
+	const struct heap_request *req = request->req;
+	struct heap *heap = zone->heap;
+	u64 *offsets = request->offsets;
+	u32 count = request->count;
 	u32 done = 0;
 
 	while (done < count) {
@@ -82,7 +86,7 @@ static int alloc_batch(struct heap *heap, const struct heap_request *req,
 			done += ret;
 		/* The process will never see them. */
 		if (fatal_signal_pending(current)) {
-			take_back(heap, offsets, done);
+			take_back(zone, offsets, done);
 			return -EINTR;
 		}
 		if (ret < (int)n) {
@@ -108,14 +112,17 @@ static int check_alloc(const struct shmzone_alloc *alloc)
 		return -EINVAL;
 	if (alloc->group >= SHMZONE_GROUPS)
 		return -EINVAL;
+	if (alloc->timeout_ns && !(alloc->flags & SHMZONE_ALLOC_WAIT))
+		return -EINVAL;
 	return 0;
 }
 
 long alloc_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_alloc *alloc = ucmd->cmd;
-	struct heap *heap = ucmd->zone->heap;
+	struct shmzone *zone = ucmd->zone;
 	void __user *to = u64_to_user_ptr(alloc->offsets);
+	struct zone_request request;
 	struct heap_request req;
 	struct batch batch;
 	int ret;
@@ -137,10 +144,19 @@ long alloc_ioctl(struct ucmd *ucmd)
 	ucmd->examined = true;
 	ret = batch_init(&batch, alloc->count);
 	if (ret) {
-		heap_note_failed(heap, &req, alloc->count);
+		heap_note_failed(zone->heap, &req, alloc->count);
 		return ret;
 	}
-	ret = alloc_batch(heap, &req, batch.offsets, alloc->count);
+	request = (struct zone_request) {
+		.req = &req,
+		.offsets = batch.offsets,
+		.count = alloc->count,
+		.attempt = alloc_batch,
+	};
+	if (alloc->flags & SHMZONE_ALLOC_WAIT)
+		ret = zone_alloc_wait(zone, &request, alloc->timeout_ns);
+	else
+		ret = zone_alloc(zone, &request);
 	if (ret < 0)
 		goto out;
 	alloc->out_count = ret;
@@ -150,7 +166,7 @@ long alloc_ioctl(struct ucmd *ucmd)
 	else
 		ret = ucmd_respond(ucmd);
 	if (ret)
-		take_back(heap, batch.offsets, alloc->out_count);
+		take_back(zone, batch.offsets, alloc->out_count);
 out:
 	batch_destroy(&batch);
 	return ret;
@@ -223,7 +239,11 @@ long free_ioctl(struct ucmd *ucmd)
 	ucmd->examined = true;
 	free_batch(ucmd->zone->heap, batch.offsets, free);
 	zone_age_soon(ucmd->zone);
-	ret = free->out_count ? 0 : -(int)free->out_error;
+	ret = -(int)free->out_error;
+	if (free->out_count) {
+		zone_wake(ucmd->zone);
+		ret = 0;
+	}
 	if (ucmd_respond(ucmd))
 		ret = -EFAULT;
 out:

@@ -28,6 +28,7 @@
  *				    core/heap_impl.h
  *	heap's pages lock (spinlock)
  *	roots->lock (spinlock)      its roots; never with those of the heap
+ *	wait->lock (spinlock)       who waits for memory; never with these two
  *
  * None of them is held while user memory is read or written, since that
  * memory may lie in this very zone.
@@ -49,6 +50,7 @@
 #include <linux/shmzone.h>
 
 #include "roots.h"
+#include "wait.h"
 
 struct heap;
 struct ipc_namespace;
@@ -116,6 +118,7 @@ struct zone_name {
  * @age: gives up what the heap holds back; pending or running only while the
  *       zone exists, which waits for it
  * @roots: named offsets
+ * @wait: who waits for memory
  * @refused_calls: calls that failed on their arguments
  */
 struct shmzone {
@@ -128,6 +131,7 @@ struct shmzone {
 	struct zone_name name;
 	struct delayed_work age;
 	struct roots roots;
+	struct zone_wait wait;
 	atomic64_t refused_calls;
 };
 

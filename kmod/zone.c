@@ -128,6 +128,7 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 	INIT_HLIST_NODE(&zone->name.node);
 	INIT_DELAYED_WORK(&zone->age, zone_age);
 	roots_init(&zone->roots);
+	zone_wait_init(&zone->wait);
 
 	zone->heap = heap_create(bytes >> PAGE_SHIFT, limit >> PAGE_SHIFT,
 				 &zone_heap_ops, zone);

@@ -50,6 +50,7 @@ ASSERT(SHMZONE_GROUP_ALL == 4294967295U);
 ASSERT(SHMZONE_MMAP_PAGE_MAP == 281474976710656ULL);
 ASSERT(SHMZONE_CREATE_EXCL == 1);
 ASSERT(SHMZONE_OPEN_RDONLY == 1);
+ASSERT(SHMZONE_ALLOC_WAIT == 1);
 ASSERT(SHMZONE_ROOT_SET_CAS == 1);
 ASSERT(SHMZONE_KIND_NONE == 0);
 ASSERT(SHMZONE_KIND_SLAB == 1);
@@ -104,7 +105,7 @@ MEMBER(unlink, name, 8, 16);
 MEMBER(unlink, name_len, 16, 20);
 MEMBER(unlink, __reserved, 20, 24);
 
-SIZE(alloc, 48);
+SIZE(alloc, 56);
 MEMBER(alloc, size, 0, 4);
 MEMBER(alloc, flags, 4, 8);
 MEMBER(alloc, bytes, 8, 16);
@@ -115,6 +116,7 @@ MEMBER(alloc, group, 32, 36);
 MEMBER(alloc, __reserved, 36, 40);
 MEMBER(alloc, out_count, 40, 44);
 MEMBER(alloc, __out_reserved, 44, 48);
+MEMBER(alloc, timeout_ns, 48, 56);
 
 SIZE(free, 48);
 MEMBER(free, size, 0, 4);

@@ -118,6 +118,21 @@ static int alloc_batch(struct scene *scene)
 	return scene->made;
 }
 
+static int alloc_waiting(struct scene *scene)
+{
+	struct shmzone_alloc args = {
+		SIZED(shmzone_alloc),
+		.flags = SHMZONE_ALLOC_WAIT,
+		.bytes = 100,
+		.offsets = to_u64(scene->offsets),
+		.count = 50,
+	};
+	int ret = _try_call(scene->zone, SHMZONE_ALLOC, &args);
+
+	scene->made = ret < 0 ? 0 : args.out_count;
+	return ret;
+}
+
 /* In several parts of the page map and of the page bitmap. */
 static int alloc_spans(struct scene *scene)
 {
@@ -288,6 +303,10 @@ FIXTURE_VARIANT_ADD(fail_nth, open) {
 
 FIXTURE_VARIANT_ADD(fail_nth, alloc_slot) {
 	STEPS(NULL, alloc_slot, free_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, alloc_waiting) {
+	STEPS(NULL, alloc_waiting, free_made)
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, alloc_batch) {

@@ -18,7 +18,7 @@
  * for reading or writing, may use it. It takes INFO, CREATE, OPEN and UNLINK.
  * CREATE and OPEN return a *zone descriptor*, which takes INFO, ALLOC, FREE,
  * QUERY, STAT, CLASS_STAT, ROOT_GET, ROOT_SET and ROOT_LIST, and which is mapped
- * with mmap(2). A zone lives as
+ * with mmap(2) and waited on with poll(2). A zone lives as
  * long as a descriptor or a mapping of it does, in any process; its name goes
  * with it, or earlier by UNLINK. Descriptors are close-on-exec; hand them on by
  * fork(2) or SCM_RIGHTS.
@@ -45,6 +45,31 @@
  * Mappings do not grow with mremap(2) and stay out of core dumps. mlock(2)
  * brings the data in but does not keep it from being swapped out. 32-bit
  * processes can map data but not the page map, which lies beyond their reach.
+ */
+
+/**
+ * DOC: waiting
+ *
+ * ALLOC with %SHMZONE_ALLOC_WAIT waits while the zone has no memory for the
+ * request. Those who wait stand in one queue for each zone, in order of
+ * arrival, and only the one at its head is tried: when something is freed, when
+ * the limit is raised, and when it gets there. So a large request is not overtaken
+ * for ever by small ones that wait too; they wait behind it, even if there is
+ * memory for them. A time limit bounds that. An ALLOC without the flag does not
+ * look at the queue and may overtake; one with it tries at once only if nobody
+ * waits.
+ *
+ * ENOMEM is still the answer where freeing cannot help: a slab or span of the
+ * request's size exceeds the zone, or its limit as it is when that is tried.
+ *
+ * poll(2), select(2) and epoll(7) on a zone descriptor open for writing report
+ * EPOLLOUT (and EPOLLWRNORM) unless an ALLOC of anyone in the zone was given
+ * fewer objects than it asked for, for want of memory, and since then nothing
+ * was freed nor the limit raised. (What can never succeed, as above, does not
+ * count.) It says that an ALLOC may succeed, not that it will, and works
+ * edge-triggered too. Failures count from the first poll of the zone on, by
+ * any descriptor; entering one in an epoll set is a poll. No other events are
+ * reported, and none at all on descriptors open for reading only.
  */
 
 /**
@@ -75,7 +100,8 @@
  * EEXIST      CREATE with %SHMZONE_CREATE_EXCL: the name is taken
  * EFAULT      a pointer is wrong; for batches see the command
  * EMFILE      CREATE, OPEN: too many descriptors; also ENFILE
- * EINTR       a fatal signal arrived before anything was done
+ * EINTR       a fatal signal arrived, or any signal while ALLOC waited, before
+ *             anything was done
  * EINVAL      a malformed value; for FREE, QUERY and ROOT_SET: not an allocation
  * ENAMETOOLONG  a name is longer than %SHMZONE_NAME_MAX; a root's name than
  *             %SHMZONE_ROOT_NAME_MAX
@@ -86,6 +112,7 @@
  * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero
  * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
  * EPERM       UNLINK: not the owner of the name
+ * ETIMEDOUT   ALLOC waited as long as it was told to
  * =========== ============================================================
  */
 
@@ -297,10 +324,13 @@ struct shmzone_unlink {
 #define SHMZONE_UNLINK_SIZE_VER0 24
 #define SHMZONE_UNLINK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_UNLINK)
 
+/* Wait until there is memory for at least one object. */
+#define SHMZONE_ALLOC_WAIT	(1U << 0)
+
 /**
  * struct shmzone_alloc - ioctl(SHMZONE_ALLOC): allocate objects of one size
  * @size: sizeof(struct shmzone_alloc)
- * @flags: must be 0
+ * @flags: 0 or %SHMZONE_ALLOC_WAIT
  * @bytes: bytes in each object, at least 1
  * @offsets: pointer to an array of @count __u64, filled with the offsets
  * @count: objects wanted, 1 to %SHMZONE_BATCH_MAX
@@ -311,10 +341,18 @@ struct shmzone_unlink {
  * @__reserved: must be 0
  * @out_count: objects allocated: the first @out_count entries of @offsets
  * @__out_reserved: zero
+ * @timeout_ns: with %SHMZONE_ALLOC_WAIT: nanoseconds after which to give up, by
+ *              CLOCK_MONOTONIC; 0 means never. Without it: must be 0
  *
  * Returns 0 if at least one object was allocated, else ENOMEM. If the answer
  * cannot be written in full, nothing is allocated: EFAULT. Objects are not
  * zeroed. Needs a descriptor open for writing: EACCES.
+ *
+ * With %SHMZONE_ALLOC_WAIT, and while there is no memory for a single object:
+ * ETIMEDOUT at the end of @timeout_ns, EINTR if a signal arrives. The call is
+ * never restarted by itself, with SA_RESTART neither, since its time and its
+ * place in the queue would begin anew; being stopped and continued may end it
+ * with EINTR too.
  */
 struct shmzone_alloc {
 	__u32 size;
@@ -327,6 +365,7 @@ struct shmzone_alloc {
 	__u32 __reserved;
 	__u32 out_count;
 	__u32 __out_reserved;
+	__aligned_u64 timeout_ns;
 };
 
 #define SHMZONE_ALLOC_SIZE_VER0	48
@@ -408,7 +447,8 @@ struct shmzone_query {
  * @out_resident_bytes: zone memory in RAM
  * @out_swapped_bytes: zone memory in swap
  * @out_kernel_bytes: kernel memory of the allocator, the page map and the roots
- * @out_requests: objects asked for by ALLOC since the zone was made
+ * @out_requests: objects asked for by ALLOC since the zone was made; an ALLOC
+ *                that waits asks anew each time it is tried
  * @out_failures: those of them not given
  * @out_frees: objects freed
  * @out_bad_outside: frees refused: offset 0, or beyond the zone

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Waiting for memory of a zone: ALLOC with SHMZONE_ALLOC_WAIT, and poll.
+ *
+ * The queue
+ *
+ * Who waits in ALLOC stands in the zone's queue, in order of arrival. Only the
+ * waiter at the head tries to allocate, and only when it has the *turn*, which
+ * it gets when it becomes the head and, from then on, whenever memory may have
+ * become available: zone_wake() says so after frees and when the limit was
+ * raised. A turn is one attempt. Whoever leaves the head, whether with memory,
+ * by a signal, by its time limit or because it learnt that its request can never
+ * succeed, gives the turn to the next. So a turn is never lost with the one who
+ * had it, and one large free serves as many as it can.
+ *
+ * An ALLOC that does not wait never looks at the queue. One that comes to wait
+ * looks whether there is one, and tries at once if not.
+ *
+ * Frees, and what they cost
+ *
+ * A free looks at one word, @watch, which is 0 unless somebody waits or the
+ * zone was ever polled. That is enough, as both sides do their own part first,
+ * with a full barrier between that and their look at the other's:
+ *
+ *	waiter or poller			free
+ *	----------------			----
+ *	joins @watch				changes the heap
+ *	smp_mb()	(A)			smp_mb()	(B)
+ *	tries the heap				looks at @watch
+ *
+ * Either the attempt finds what was freed or the free finds the waiter. For
+ * later attempts the turn does the same: it is taken back under @lock before
+ * the attempt and given under @lock after the free, so a free that the attempt
+ * did not see gives it anew.
+ *
+ * poll
+ *
+ * @exhausted must not be set by a failure that a free has overtaken, or the
+ * free would be lost on those who poll. So each attempt notes @events, which
+ * frees count up, before it begins. When it has failed it sets @exhausted and
+ * then looks whether @events is still the same; a free counts up and then looks
+ * at @exhausted. Between the two there is a full barrier on either side ((C)
+ * and (D)), so at least one of them sees the other and clears @exhausted, and
+ * who clears it wakes: the readiness of an edge-triggered poll comes from there.
+ * Frees count only once the zone was polled, which is for good, since poll(2)
+ * is not there while its caller fails to allocate; a failure from before that
+ * is nobody's. What may go wrong is one wake-up too many, never one too few.
+ *
+ * What is not a free
+ *
+ * A heap under the hands of several may turn a request away for pages that
+ * another one holds for a moment, but gives up again as it fails as well. So a
+ * failure outside of the queue gives the head the turn too. And the heap says
+ * ENOMEM for want of the kernel's memory as for want of the zone's, which no
+ * free will be there to end. So a head that failed although its pages would
+ * keep within the limit tries again after a while (RETRY_NS) by itself.
+ *
+ * Locks
+ *
+ * zone->wait.lock is taken with no lock of the zone held; only wake-ups happen
+ * under it, so that a waiter, whose place is on its stack, can leave under it
+ * and be sure that nobody still wakes it. The heap is tried without it.
+ */
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+
+#include "core/class.h"
+#include "core/heap.h"
+#include "shmzone.h"
+#include "wait.h"
+
+/* What an attempt notes of @events before the zone was polled. */
+#define UNWATCHED	-1
+
+/* After that time a request that failed for no reason in sight tries again. */
+#define RETRY_NS	NSEC_PER_SEC
+
+/**
+ * struct waiter - one who waits in ALLOC, on its stack
+ * @link: in the queue, under its lock
+ * @wq: where it sleeps
+ * @turn: it may try; written under the queue's lock
+ */
+struct waiter {
+	struct list_head link;
+	wait_queue_head_t wq;
+	bool turn;
+};
+
+void zone_wait_init(struct zone_wait *wait)
+{
+	wait->watch = 0;
+	wait->exhausted = 0;
+	atomic64_set(&wait->events, 0);
+	spin_lock_init(&wait->lock);
+	INIT_LIST_HEAD(&wait->queue);
+	init_waitqueue_head(&wait->poll);
+}
+
+static void add_watch(struct zone_wait *wait, unsigned int watch)
+{
+	lockdep_assert_held(&wait->lock);
+	WRITE_ONCE(wait->watch, wait->watch + watch);
+}
+
+/* The queue. */
+
+static void give_turn(struct zone_wait *wait)
+{
+	struct waiter *head;
+
+	lockdep_assert_held(&wait->lock);
+	head = list_first_entry_or_null(&wait->queue, struct waiter, link);
+	if (!head)
+		return;
+	WRITE_ONCE(head->turn, true);
+	wake_up(&head->wq);
+}
+
+static void call_head(struct zone_wait *wait)
+{
+	spin_lock(&wait->lock);
+	give_turn(wait);
+	spin_unlock(&wait->lock);
+}
+
+static void join(struct zone_wait *wait, struct waiter *me)
+{
+	init_waitqueue_head(&me->wq);
+	spin_lock(&wait->lock);
+	me->turn = list_empty(&wait->queue);
+	list_add_tail(&me->link, &wait->queue);
+	add_watch(wait, WATCH_WAITER);
+	spin_unlock(&wait->lock);
+	/* (A): pairs with (B) in zone_wake(). */
+	smp_mb();
+}
+
+static void leave(struct zone_wait *wait, struct waiter *me)
+{
+	bool was_head;
+
+	spin_lock(&wait->lock);
+	was_head = list_is_first(&me->link, &wait->queue);
+	list_del(&me->link);
+	add_watch(wait, -WATCH_WAITER);
+	if (was_head)
+		give_turn(wait);
+	spin_unlock(&wait->lock);
+}
+
+/* Returns 0 with the turn taken, -ETIME after @until, or -EINTR. */
+static int sleep_until_turn(struct zone_wait *wait, struct waiter *me,
+			    ktime_t until)
+{
+	ktime_t left = KTIME_MAX;
+	int ret;
+
+	if (until != KTIME_MAX)
+		left = max_t(ktime_t, ktime_sub(until, ktime_get()), 0);
+	ret = wait_event_interruptible_hrtimeout(me->wq, READ_ONCE(me->turn),
+						 left);
+	if (ret)
+		return ret == -ETIME ? ret : -EINTR;
+	spin_lock(&wait->lock);
+	me->turn = false;
+	spin_unlock(&wait->lock);
+	return 0;
+}
+
+/* Attempts. */
+
+static s64 note_events(const struct zone_wait *wait)
+{
+	if (!(READ_ONCE(wait->watch) & WATCH_POLLED))
+		return UNWATCHED;
+	/*
+	 * Whoever frees what this attempt does not find sees %WATCH_POLLED as
+	 * well: (A), on behalf of the one who polled first.
+	 */
+	smp_mb();
+	return atomic64_read_acquire(&wait->events);
+}
+
+static void end_shortage(struct zone_wait *wait)
+{
+	if (READ_ONCE(wait->exhausted) && xchg(&wait->exhausted, 0))
+		wake_up_poll(&wait->poll, EPOLLOUT | EPOLLWRNORM);
+}
+
+static void note_shortage(struct zone_wait *wait, s64 events)
+{
+	if (!(READ_ONCE(wait->watch) & WATCH_POLLED))
+		return;
+	WRITE_ONCE(wait->exhausted, 1);
+	/* (C): pairs with (D) in zone_wake(). */
+	smp_mb();
+	if (atomic64_read(&wait->events) != events)
+		end_shortage(wait);
+}
+
+/**
+ * enum outlook - what is to be expected after a request has failed
+ * @NEVER: frees cannot help
+ * @WHEN_FREED: it takes a free, or a higher limit
+ * @PERHAPS: it does not look as if memory of the zone was what it lacked
+ */
+enum outlook { NEVER, WHEN_FREED, PERHAPS };
+
+static enum outlook outlook_for(struct shmzone *zone,
+				const struct heap_request *req)
+{
+	u32 class = class_for(req->bytes, req->align);
+	u64 pages = class_table[class].slab_pages;
+	struct heap_class_stat slots = {};
+	struct heap_stat stat;
+
+	if (class == CLASS_SPAN)
+		pages = (req->bytes >> PAGE_SHIFT) + !!offset_in_page(req->bytes);
+	heap_get_stat(zone->heap, &stat);
+	if (pages >= zone->bytes >> PAGE_SHIFT || pages > stat.limit_pages) {
+		/* Slots of a slab from before the limit was lowered will do. */
+		if (class != CLASS_SPAN)
+			heap_get_class_stat(zone->heap, class, req->group,
+					    &slots);
+		return slots.total ? WHEN_FREED : NEVER;
+	}
+	if (stat.taken_pages > stat.limit_pages)
+		return WHEN_FREED;
+	return pages > stat.limit_pages - stat.taken_pages ? WHEN_FREED :
+							     PERHAPS;
+}
+
+static bool fell_short(const struct zone_request *request, int ret)
+{
+	return ret == -ENOMEM || (ret >= 0 && ret < request->count);
+}
+
+/* One attempt; @outlook is set if it falls short. */
+static int try_alloc(struct shmzone *zone, const struct zone_request *request,
+		     enum outlook *outlook)
+{
+	s64 events = note_events(&zone->wait);
+	int ret = request->attempt(zone, request);
+
+	if (!fell_short(request, ret))
+		return ret;
+	*outlook = outlook_for(zone, request->req);
+	if (*outlook != NEVER)
+		note_shortage(&zone->wait, events);
+	return ret;
+}
+
+static bool has_queue(const struct zone_wait *wait)
+{
+	return READ_ONCE(wait->watch) >= WATCH_WAITER;
+}
+
+/* The same for somebody who is not in the queue. */
+static int try_alloc_outside(struct shmzone *zone,
+			     const struct zone_request *request,
+			     enum outlook *outlook)
+{
+	int ret = try_alloc(zone, request, outlook);
+
+	if (fell_short(request, ret) && has_queue(&zone->wait))
+		call_head(&zone->wait);
+	return ret;
+}
+
+/**
+ * zone_alloc() - allocate without waiting
+ * @zone: the zone
+ * @request: what is wanted
+ *
+ * Context: may sleep; the caller holds no lock.
+ * Return: what the attempt returns.
+ */
+int zone_alloc(struct shmzone *zone, const struct zone_request *request)
+{
+	enum outlook outlook;
+
+	return try_alloc_outside(zone, request, &outlook);
+}
+
+/* Turn by turn, until there is an end to it. */
+static int alloc_in_queue(struct shmzone *zone, struct waiter *me,
+			  const struct zone_request *request, ktime_t deadline)
+{
+	enum outlook outlook = WHEN_FREED;
+	ktime_t until, now;
+	int ret;
+
+	for (;;) {
+		now = ktime_get();
+		until = deadline;
+		if (outlook == PERHAPS && ktime_sub(deadline, now) > RETRY_NS)
+			until = ktime_add_ns(now, RETRY_NS);
+		ret = sleep_until_turn(&zone->wait, me, until);
+		if (ret == -ETIME && until == deadline)
+			return -ETIMEDOUT;
+		if (ret && ret != -ETIME)
+			return ret;
+		ret = try_alloc(zone, request, &outlook);
+		if (ret != -ENOMEM || outlook == NEVER)
+			return ret;
+	}
+}
+
+/**
+ * zone_alloc_wait() - allocate, and wait for at least one object
+ * @zone: the zone
+ * @request: what is wanted
+ * @timeout_ns: how long to wait at most; 0 means as long as it takes
+ *
+ * Context: may sleep; the caller holds no lock.
+ * Return: as zone_alloc(), but -ENOMEM only if it can never succeed, and
+ * -ETIMEDOUT, or -EINTR if a signal arrived.
+ */
+int zone_alloc_wait(struct shmzone *zone, const struct zone_request *request,
+		    u64 timeout_ns)
+{
+	struct zone_wait *wait = &zone->wait;
+	ktime_t deadline = KTIME_MAX;
+	enum outlook outlook = WHEN_FREED;
+	struct waiter me;
+	int ret;
+
+	if (timeout_ns && timeout_ns < KTIME_MAX)
+		deadline = ktime_add_safe(ktime_get(), timeout_ns);
+	/* What can never succeed need not queue up to fail. */
+	if (has_queue(wait))
+		outlook = outlook_for(zone, request->req);
+	if (outlook == NEVER || !has_queue(wait)) {
+		ret = try_alloc_outside(zone, request, &outlook);
+		if (ret != -ENOMEM || outlook == NEVER)
+			return ret;
+	}
+	join(wait, &me);
+	ret = alloc_in_queue(zone, &me, request, deadline);
+	leave(wait, &me);
+	return ret;
+}
+
+/**
+ * zone_wake() - memory of the zone may have become available
+ * @zone: the zone, of which something was freed or the limit was raised
+ *
+ * Costs next to nothing while nobody waits.
+ *
+ * Context: any process context; the caller holds no lock of the zone.
+ */
+void zone_wake(struct shmzone *zone)
+{
+	struct zone_wait *wait = &zone->wait;
+	unsigned int watch;
+
+	/* (B): pairs with (A) in join(), zone_poll() and note_events(). */
+	smp_mb();
+	watch = READ_ONCE(wait->watch);
+	if (watch & WATCH_POLLED) {
+		atomic64_inc(&wait->events);
+		/* (D): pairs with (C) in note_shortage(). */
+		smp_mb__after_atomic();
+		end_shortage(wait);
+	}
+	if (watch >= WATCH_WAITER)
+		call_head(wait);
+}
+
+/**
+ * zone_poll() - ->poll() of zone descriptors
+ * @file: the descriptor
+ * @table: where to wait
+ *
+ * Return: EPOLLOUT, with EPOLLWRNORM, while an allocation may succeed through
+ * a descriptor open for writing.
+ */
+__poll_t zone_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct zone_file *zf = file->private_data;
+	struct zone_wait *wait = &zf->zone->wait;
+
+	poll_wait(file, &wait->poll, table);
+	if (!(file->f_mode & FMODE_WRITE))
+		return 0;
+	if (!(READ_ONCE(wait->watch) & WATCH_POLLED)) {
+		spin_lock(&wait->lock);
+		if (!(wait->watch & WATCH_POLLED))
+			add_watch(wait, WATCH_POLLED);
+		spin_unlock(&wait->lock);
+		/* (A): pairs with (B) in zone_wake(). */
+		smp_mb();
+	}
+	/* What clears this wakes afterwards, and @table is in the queue now. */
+	return READ_ONCE(wait->exhausted) ? 0 : EPOLLOUT | EPOLLWRNORM;
+}
