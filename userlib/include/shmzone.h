@@ -128,6 +128,11 @@ SHMZ_MUST_CHECK struct shmz *shmz_adopt(int fd);
 /*
  * The descriptor of the zone, to be sent on with SCM_RIGHTS or kept across
  * execve(2) by clearing FD_CLOEXEC. It still belongs to the handle.
+ *
+ * poll(2) and epoll(7) report POLLOUT on it, unless it is read-only, but for the
+ * time from an allocation that failed for want of memory, in any process, to
+ * the next free: so poll after ENOMEM, and try again. (Failures count from the
+ * first poll of the zone on.) It may fail again, as others are woken too.
  */
 int shmz_fd(const struct shmz *z);
 
@@ -163,6 +168,24 @@ void *shmz_alloc(struct shmz *z, size_t bytes);
 
 SHMZ_MUST_CHECK SHMZ_SIZE(2)
 void *shmz_alloc_group(struct shmz *z, size_t bytes, unsigned int group);
+
+/* shmz_alloc_wait(): for as long as it takes. */
+#define SHMZ_FOREVER	UINT64_MAX
+
+/*
+ * Wait for memory, @timeout_ns nanoseconds at most; 0 is shmz_alloc(). Those who
+ * wait are served in order of arrival, so a small request waits behind a large
+ * one that came before. Whoever must not block: poll(2) on shmz_fd().
+ *
+ * errno: ETIMEDOUT; EINTR (a signal arrived, with SA_RESTART too); ENOMEM (no
+ * free would help, as the zone or its limit is smaller than that); or as above.
+ */
+SHMZ_MUST_CHECK SHMZ_SIZE(2)
+void *shmz_alloc_wait(struct shmz *z, size_t bytes, uint64_t timeout_ns);
+
+SHMZ_MUST_CHECK SHMZ_SIZE(2)
+void *shmz_alloc_wait_group(struct shmz *z, size_t bytes, uint64_t timeout_ns,
+			    unsigned int group);
 
 /* Zeroed. */
 SHMZ_MUST_CHECK SHMZ_SIZE(2)
@@ -248,6 +271,65 @@ ssize_t shmz_alloc_batch_group(struct shmz *z, size_t bytes, void **out,
  * kernel copies long arrays.
  */
 ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n);
+
+/*
+ * Roots
+ *
+ * A zone has a small table of named objects, by which processes find what
+ * others have put there: SHMZONE_ROOTS_MAX at most, with names of 1 to
+ * SHMZONE_ROOT_NAME_MAX bytes. All processes have the same table, and each call
+ * happens at one instant for all of them.
+ *
+ * A root does not keep its object: free it only once no root names it, and
+ * nobody who has looked it up uses it any more.
+ *
+ * Errors, as errno or negative: EINVAL (a bad name, or not the start of a live
+ * object), ENAMETOOLONG; for those that change a root also EACCES (read-only
+ * handle), and ENOSPC (the table is full) and ENOMEM if it is a new one.
+ */
+
+/* The object called @name; NULL and ENOENT if there is none. */
+SHMZ_MUST_CHECK void *shmz_root_get(const struct shmz *z, const char *name);
+
+/*
+ * The object called @name; if there is none, a new one of @bytes, zeroed, that
+ * @init, unless NULL, was called with. Of processes that do this at the same
+ * time only one's object becomes the root, and all of them get that one: what
+ * the others made is freed again. So @init may run in several processes, each
+ * time for another object, of which nobody else knows yet: it is to fill @p and
+ * to do nothing that would have to be undone. If it returns a negative errno
+ * value, the object is freed and errno set. A process killed on the way leaves
+ * an object allocated that nobody knows, but no root half made.
+ *
+ * errno: as above, those of shmz_alloc(), and those of @init.
+ */
+SHMZ_MUST_CHECK
+void *shmz_root_init(struct shmz *z, const char *name, size_t bytes,
+		     int (*init)(void *p, void *arg), void *arg);
+
+/* Call @p, which must not be NULL, @name, whatever had that name before. */
+int shmz_root_set(struct shmz *z, const char *name, const void *p);
+
+/*
+ * Call @p @name only if *@expected is called so now, where NULL means no object:
+ * as @p it takes the name away. Returns 0, or -EAGAIN with *@expected set to what
+ * has the name, or another negative errno value.
+ */
+SHMZ_MUST_CHECK
+int shmz_root_cas(struct shmz *z, const char *name, void **expected,
+		  const void *p);
+
+/* Take the name away; the object stays. -ENOENT if there was none. */
+int shmz_root_delete(struct shmz *z, const char *name);
+
+/*
+ * The first @count roots by name, or, with @after not NULL, those that follow
+ * that name. @root_size is sizeof(roots[0]). Returns how many were filled in, or
+ * a negative errno value.
+ */
+int shmz_root_list(const struct shmz *z, const char *after,
+		   struct shmzone_root *roots, size_t root_size,
+		   unsigned int count);
 
 /*
  * Addresses

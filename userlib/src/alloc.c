@@ -2,7 +2,7 @@
 /*
  * Objects one at a time.
  *
- * Every way to allocate ends in alloc(), every way to free in release(). Both
+ * Every way to allocate ends in alloc_by(), every way to free in release(). Both
  * are a system call for now; when threads get a stock of free slots of their
  * own, these two are where it is looked into first.
  */
@@ -11,20 +11,25 @@
 
 #include "lib.h"
 
-static void *alloc(struct shmz *z, size_t bytes, uint32_t align, uint32_t group)
+/* One object; the rest of @args says in which way. */
+static void *alloc_by(struct shmz *z, size_t bytes, struct shmzone_alloc *args)
 {
 	uint64_t offset = 0;
-	struct shmzone_alloc args = {
-		.size = sizeof(args),
-		.bytes = at_least_one(bytes),
-		.offsets = (uintptr_t)&offset,
-		.count = 1,
-		.align = align,
-		.group = group,
-	};
-	int ret = lib_ioctl(z->fd, SHMZONE_ALLOC, &args);
+	int ret;
 
+	args->size = sizeof(*args);
+	args->bytes = at_least_one(bytes);
+	args->offsets = (uintptr_t)&offset;
+	args->count = 1;
+	ret = lib_ioctl(z->fd, SHMZONE_ALLOC, args);
 	return ret ? fail(ret) : z->base + offset;
+}
+
+static void *alloc(struct shmz *z, size_t bytes, uint32_t align, uint32_t group)
+{
+	struct shmzone_alloc args = { .align = align, .group = group };
+
+	return alloc_by(z, bytes, &args);
 }
 
 /* @bytes 0: of any size. */
@@ -49,6 +54,26 @@ void *shmz_alloc_group(struct shmz *z, size_t bytes, unsigned int group)
 void *shmz_alloc(struct shmz *z, size_t bytes)
 {
 	return alloc(z, bytes, 0, 0);
+}
+
+void *shmz_alloc_wait_group(struct shmz *z, size_t bytes, uint64_t timeout_ns,
+			    unsigned int group)
+{
+	struct shmzone_alloc args = {
+		.flags = SHMZONE_ALLOC_WAIT,
+		.group = group,
+		/* To the kernel 0 is for ever. */
+		.timeout_ns = timeout_ns == SHMZ_FOREVER ? 0 : timeout_ns,
+	};
+
+	if (!timeout_ns)
+		args.flags = 0;
+	return alloc_by(z, bytes, &args);
+}
+
+void *shmz_alloc_wait(struct shmz *z, size_t bytes, uint64_t timeout_ns)
+{
+	return shmz_alloc_wait_group(z, bytes, timeout_ns, 0);
 }
 
 void *shmz_zalloc_group(struct shmz *z, size_t bytes, unsigned int group)

@@ -12,6 +12,7 @@ static const char help[] =
 "usage: shmzone info                      what the kernel module offers\n"
 "       shmzone stat [-c | -r] NAME       figures of a zone\n"
 "       shmzone map [-C WHEN] NAME        a picture of a zone's pages\n"
+"       shmzone roots NAME                named objects of a zone\n"
 "       shmzone unlink NAME               take a zone's name away\n"
 "\n"
 "  -c, --classes       also a table of the size classes in use\n"
@@ -29,6 +30,7 @@ static const struct command {
 	{ "info", cmd_info },
 	{ "stat", cmd_stat },
 	{ "map", cmd_map },
+	{ "roots", cmd_roots },
 	{ "unlink", cmd_unlink },
 };
 

@@ -25,6 +25,7 @@ enum {
 int cmd_info(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_map(int argc, char **argv);
+int cmd_roots(int argc, char **argv);
 int cmd_unlink(int argc, char **argv);
 
 /* Say that @err kept @what from working, with a hint; returns EXIT_FAILED. */
