@@ -16,6 +16,7 @@ struct shmzone;
  * @kernel_size: bytes of it that the kernel knows
  * @cmd: the kernel's copy of it, zero beyond what the user gave
  * @zone: the zone of the descriptor, or NULL on a control descriptor
+ * @writable: the descriptor is of a zone and open for writing
  * @examined: set by a command that has found its arguments well-formed and
  *            goes on to look at objects or names. An error after that is an
  *            answer; one before is a refusal, and is counted as one.
@@ -26,6 +27,7 @@ struct ucmd {
 	u32 kernel_size;
 	void *cmd;
 	struct shmzone *zone;
+	bool writable;
 	bool examined;
 };
 
@@ -37,6 +39,9 @@ long info_ioctl(struct ucmd *ucmd);
 long create_ioctl(struct ucmd *ucmd);
 long open_ioctl(struct ucmd *ucmd);
 long unlink_ioctl(struct ucmd *ucmd);
+long list_ioctl(struct ucmd *ucmd);
+long permit_ioctl(struct ucmd *ucmd);
+long zone_install(struct shmzone *zone, bool write, bool new);
 
 /* objects.c */
 long alloc_ioctl(struct ucmd *ucmd);

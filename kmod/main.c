@@ -20,7 +20,19 @@ static struct miscdevice shmzone_device = {
 	.fops = &control_fops,
 };
 
-module_misc_device(shmzone_device);
+static int __init shmzone_init(void)
+{
+	return misc_register(&shmzone_device);
+}
+
+static void __exit shmzone_exit(void)
+{
+	misc_deregister(&shmzone_device);
+	names_exit();
+}
+
+module_init(shmzone_init);
+module_exit(shmzone_exit);
 
 MODULE_DESCRIPTION("Shared memory zones with an allocator in the kernel");
 MODULE_LICENSE("GPL");

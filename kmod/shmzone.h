@@ -8,19 +8,23 @@
  *	                          |           ^
  *	                          v           |
  *	user's VMA ---------> mapping file ---+
+ *	                                      |
+ *	IPC namespace's names --(persistent)--+
  *
  * A *zone file* is what a zone descriptor is (an anonymous inode). Its two
  * *mapping files*, for data and page map, are second openings of shmem inodes
  * that the zone owns; they carry operations of this module and stand in every
- * VMA as vm_file. Each of these files holds one reference to the zone; the
- * last one to go frees it, names or not. Every zone holds one reference to the
- * module, so that it stays while a zone exists; a file of this module holds
- * another one, which the kernel drops after ->release() has returned: no code
- * of the module ever runs without one.
+ * VMA as vm_file. Each of these files holds one reference to the zone, and so
+ * does the name of a persistent zone; the last one to go frees it. Every zone
+ * holds one reference to the module, so that it stays while a zone exists; a
+ * file of this module holds another one, which the kernel drops after
+ * ->release() has returned. The work that drops names of namespaces that ended
+ * holds none, but the module's exit waits for it: no code of the module ever
+ * runs after it was freed.
  *
  * Locks, in this order
  *
- *	names_lock (mutex)          the table of names
+ *	names_lock (mutex)          all names of zones, and their tables
  *	mmap_lock                   the kernel's; taken before ->fault()
  *	pagemap->lock (rwsem)       which parts of a page map exist
  *	i_mmap_rwsem                the kernel's; taken to unmap
@@ -36,16 +40,15 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
-#include <linux/list.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
-#include <linux/uidgid.h>
 #include <linux/xarray.h>
 
 #include <linux/shmzone.h>
 
+#include "names.h"
+
 struct heap;
-struct ipc_namespace;
 struct vm_area_struct;
 
 /* 16 TiB of 4 KiB pages: what the page bitmap can index. */
@@ -75,32 +78,8 @@ struct pagemap {
 };
 
 /**
- * struct zone_name - the name of a zone, if it has one
- * @node: link in the table of names; unhashed before and after
- * @ns: IPC namespace, with a reference, while the name is in the table or is
- *      to enter it; else NULL
- * @uid: owner
- * @gid: owning group
- * @mode: rw permission bits for owner, group and other
- * @len: bytes in @text; 0: no name
- * @text: the name, with a NUL behind it
- *
- * @node and @ns are protected by names_lock; all else never changes once the
- * name is in the table.
- */
-struct zone_name {
-	struct hlist_node node;
-	struct ipc_namespace *ns;
-	kuid_t uid;
-	kgid_t gid;
-	u16 mode;
-	u16 len;
-	char text[SHMZONE_NAME_MAX + 1];
-};
-
-/**
  * struct shmzone - a zone
- * @ref: the files of the zone hold it
+ * @ref: the files of the zone hold it, and its name if it persists
  * @id: number of the zone; never used again
  * @bytes: size
  * @heap: the allocator; locks itself
@@ -139,14 +118,6 @@ bool zone_tryget(struct shmzone *zone);
 void zone_put(struct shmzone *zone);
 u64 zone_count(void);
 struct file *zone_backing(const char *name, u64 bytes);
-
-/* names.c */
-int name_init(struct zone_name *name, const void __user *text, u32 len);
-void name_own(struct zone_name *name, umode_t mode);
-int name_add(struct shmzone *zone);
-void name_drop(struct shmzone *zone);
-struct shmzone *name_open(const struct zone_name *key, bool write);
-int name_unlink(const struct zone_name *key);
 
 /* file.c */
 struct file *zone_file_open(struct shmzone *zone, bool write);

@@ -99,7 +99,6 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 	kref_init(&zone->ref);
 	zone->id = atomic64_inc_return(&last_id);
 	zone->bytes = bytes;
-	INIT_HLIST_NODE(&zone->name.node);
 
 	zone->heap = heap_create(bytes >> PAGE_SHIFT, limit >> PAGE_SHIFT,
 				 &zone_heap_ops, zone);
@@ -143,7 +142,10 @@ static void zone_free(struct kref *ref)
 	heap_destroy(zone->heap);
 	kfree(zone);
 	atomic_long_dec(&nr_zones);
-	/* The caller came through a file of this module, which holds it too. */
+	/*
+	 * The caller came through a file of this module, which holds it too, or
+	 * is the work that the module's exit waits for.
+	 */
 	module_put(THIS_MODULE);
 }
 
@@ -170,7 +172,7 @@ bool zone_tryget(struct shmzone *zone)
  * @zone: the zone
  *
  * Context: may sleep; takes names_lock if it was the last one. The caller holds
- * a reference to the module.
+ * a reference to the module, or the module's exit waits for the caller.
  */
 void zone_put(struct shmzone *zone)
 {

@@ -26,6 +26,7 @@ struct targets {
 	__u64 offsets[2];
 	struct shmzone_class classes[SHMZONE_CLASSES];
 	struct shmzone_class_figures figures[SHMZONE_CLASSES];
+	struct shmzone_entry entries[4];
 };
 
 union arguments {
@@ -38,6 +39,8 @@ union arguments {
 	struct shmzone_query query;
 	struct shmzone_stat stat;
 	struct shmzone_class_stat class_stat;
+	struct shmzone_list list;
+	struct shmzone_permit permit;
 	__u32 size;
 	unsigned char bytes[3 * 4096];
 };
@@ -99,6 +102,21 @@ static void fill_class_stat(union arguments *args, struct targets *t)
 	args->class_stat.figures_size = sizeof(t->figures[0]);
 }
 
+static void fill_list(union arguments *args, struct targets *t)
+{
+	args->list.entries = to_u64(t->entries);
+	args->list.count = ARRAY_SIZE(t->entries);
+	args->list.entry_size = sizeof(t->entries[0]);
+}
+
+static void fill_permit(union arguments *args, struct targets *t)
+{
+	args->permit.flags = SHMZONE_PERMIT_MODE;
+	args->permit.name = to_u64(t->name);
+	args->permit.name_len = strlen(t->name);
+	args->permit.mode = 0640;
+}
+
 FIXTURE(command) {
 	struct targets targets;
 	union arguments *args;
@@ -115,7 +133,8 @@ FIXTURE_VARIANT(command) {
 	size_t size;		/* of the structure, and of its first version */
 	size_t size_ver0;
 	size_t out;		/* where the out_ fields begin */
-	size_t reserved;	/* where a reserved __u32 is; 0: nowhere */
+	size_t reserved;	/* where reserved __u32 are; 0: nowhere */
+	size_t reserved_bytes;
 	__u32 flags;		/* flags it knows */
 	bool on_control;
 	bool on_zone;
@@ -131,8 +150,9 @@ FIXTURE_VARIANT(command) {
 
 #define OUT(_name, _field)	offsetof(struct shmzone_##_name, _field)
 #define NO_OUT(_name)		sizeof(struct shmzone_##_name)
-#define RESERVED(_name)		\
-	.reserved = offsetof(struct shmzone_##_name, __reserved)
+#define RESERVED(_name)							\
+	.reserved = offsetof(struct shmzone_##_name, __reserved),	\
+	.reserved_bytes = sizeof(((struct shmzone_##_name *)0)->__reserved)
 
 FIXTURE_VARIANT_ADD(command, info_of_control) {
 	VARIANT(info, INFO, OUT(info, out_abi_version)),
@@ -146,7 +166,8 @@ FIXTURE_VARIANT_ADD(command, info_of_zone) {
 
 FIXTURE_VARIANT_ADD(command, create) {
 	VARIANT(create, CREATE, NO_OUT(create)),
-	.flags = SHMZONE_CREATE_EXCL, .on_control = true, .may_repeat = true,
+	.flags = SHMZONE_CREATE_EXCL | SHMZONE_CREATE_PERSIST,
+	.on_control = true, .may_repeat = true,
 };
 
 FIXTURE_VARIANT_ADD(command, open) {
@@ -182,6 +203,17 @@ FIXTURE_VARIANT_ADD(command, stat) {
 FIXTURE_VARIANT_ADD(command, class_stat) {
 	VARIANT(class_stat, CLASS_STAT, OUT(class_stat, out_count)),
 	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, list) {
+	VARIANT(list, LIST, OUT(list, out_cursor)),
+	.on_control = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, permit) {
+	VARIANT(permit, PERMIT, NO_OUT(permit)),
+	.flags = SHMZONE_PERMIT_MODE | SHMZONE_PERMIT_UID | SHMZONE_PERMIT_GID,
+	.on_control = true, .may_repeat = true,
 };
 
 FIXTURE_SETUP(command)
@@ -270,10 +302,10 @@ TEST_F(command, only_out_fields_are_written)
 
 TEST_F(command, size_below_minimum)
 {
-	static const __u32 below[] = { 0, 1, 4, 7, 8, 16 };
+	static const __u32 below[] = { 0, 1, 4, 7, 8, 15, 16 };
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(below); i++) {
+	for (i = 0; i < ARRAY_SIZE(below) && below[i] < variant->size; i++) {
 		self->args->size = below[i];
 		refused(EINVAL);
 	}
@@ -331,6 +363,7 @@ TEST_F(command, longer_than_a_page)
 
 TEST_F(command, unknown_flags_and_reserved_fields)
 {
+	size_t at;
 	int bit;
 
 	for (bit = 0; bit < 32; bit++) {
@@ -343,10 +376,10 @@ TEST_F(command, unknown_flags_and_reserved_fields)
 			refused(EOPNOTSUPP);
 			self->args->info.flags = 0;
 		}
-		if (variant->reserved) {
-			memcpy(self->args->bytes + variant->reserved, &value, 4);
+		for (at = 0; at < variant->reserved_bytes; at += 4) {
+			memcpy(self->args->bytes + variant->reserved + at, &value, 4);
 			refused(EOPNOTSUPP);
-			memset(self->args->bytes + variant->reserved, 0, 4);
+			memset(self->args->bytes + variant->reserved + at, 0, 4);
 		}
 	}
 	fine_unspoilt();
@@ -477,6 +510,8 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_QUERY:
 	case SHMZONE_CMD_STAT:
 	case SHMZONE_CMD_CLASS_STAT:
+	case SHMZONE_CMD_LIST:
+	case SHMZONE_CMD_PERMIT:
 		return true;
 	default:
 		return false;

@@ -92,6 +92,56 @@ int _try_unlink_zone(int control, const char *name)
 	return _try_call(control, SHMZONE_UNLINK, &args);
 }
 
+int _try_create_persistent(int control, const char *name, __u32 mode)
+{
+	struct shmzone_create args = {
+		SIZED(shmzone_create),
+		.flags = SHMZONE_CREATE_PERSIST,
+		.zone_bytes = MIB,
+		NAMED(name),
+		.mode = mode,
+	};
+
+	return _try_call(control, SHMZONE_CREATE, &args);
+}
+
+int _try_permit(int control, const char *name, __u32 which, __u32 mode, __u32 uid,
+		__u32 gid)
+{
+	struct shmzone_permit args = {
+		SIZED(shmzone_permit),
+		.flags = which,
+		NAMED(name),
+		.mode = mode,
+		.uid = uid,
+		.gid = gid,
+	};
+
+	return _try_call(control, SHMZONE_PERMIT, &args);
+}
+
+int _try_chmod_name(int control, const char *name, __u32 mode)
+{
+	return _try_permit(control, name, SHMZONE_PERMIT_MODE, mode, 0, 0);
+}
+
+int _try_list(int control, __u64 *cursor, __u32 count, struct shmzone_entry *entries)
+{
+	struct shmzone_list args = {
+		SIZED(shmzone_list),
+		.entries = to_u64(entries),
+		.count = count,
+		.entry_size = sizeof(*entries),
+		.cursor = *cursor,
+	};
+	int ret = _try_call(control, SHMZONE_LIST, &args);
+
+	if (ret)
+		return ret;
+	*cursor = args.out_cursor;
+	return args.out_count;
+}
+
 int _try_info(int fd, struct shmzone_info *info)
 {
 	memset(info, 0, sizeof(*info));

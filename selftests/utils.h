@@ -47,6 +47,11 @@ int _try_create_limited(int control, __u64 bytes, __u64 limit);
 int _try_create_named(int control, const char *name, __u32 mode);
 int _try_open_zone(int control, const char *name, __u32 flags);
 int _try_unlink_zone(int control, const char *name);
+int _try_create_persistent(int control, const char *name, __u32 mode);
+int _try_permit(int control, const char *name, __u32 which, __u32 mode, __u32 uid,
+		__u32 gid);
+int _try_chmod_name(int control, const char *name, __u32 mode);
+int _try_list(int control, __u64 *cursor, __u32 count, struct shmzone_entry *entries);
 int _try_info(int fd, struct shmzone_info *info);
 
 /* Objects. alloc gives how many were allocated, free how many were freed. */
@@ -91,6 +96,22 @@ int in_child(int (*function)(void *arg), void *arg);
 pid_t start_child(int (*function)(void *arg), void *arg);
 int end_child(pid_t pid);
 
+/* Users and groups of no importance on any system. */
+#define OWNER		20001
+#define MEMBER		20002
+#define STRANGER	20003
+#define GROUP		30001
+
+/* Be that user from now on, in that group alone and without capabilities. */
+bool become(uid_t uid, gid_t gid);
+
+/*
+ * Be root of a new user namespace, and in the other new namespaces of @flags
+ * (CLONE_NEW*). It has all the users below 65536 if root makes it; else its only
+ * user is root, who is the caller outside. False if the kernel has none.
+ */
+bool enter_user_namespace(int flags);
+
 /* Content that tells objects and owners apart. */
 void fill_pattern(void *memory, size_t bytes, __u64 seed);
 bool has_pattern(const void *memory, size_t bytes, __u64 seed);
@@ -121,6 +142,10 @@ void *page_before_hole(void);
 #define fail_open_zone(e, ...)	gives_errno(e, _try_open_zone(__VA_ARGS__))
 #define unlink_zone(...)	not_negative(_try_unlink_zone(__VA_ARGS__))
 #define fail_unlink_zone(e, ...) gives_errno(e, _try_unlink_zone(__VA_ARGS__))
+#define create_persistent(...)	not_negative(_try_create_persistent(__VA_ARGS__))
+#define permit(...)		not_negative(_try_permit(__VA_ARGS__))
+#define fail_permit(e, ...)	gives_errno(e, _try_permit(__VA_ARGS__))
+#define chmod_name(...)		not_negative(_try_chmod_name(__VA_ARGS__))
 #define info(...)		not_negative(_try_info(__VA_ARGS__))
 #define alloc_objects(zone, bytes, count, offsets)			\
 	ASSERT_EQ((int)(count), _try_alloc(zone, bytes, count, offsets))

@@ -15,12 +15,13 @@
  * DOC: objects
  *
  * The *control descriptor* is an open /dev/shmzone; whoever may open the node,
- * for reading or writing, may use it. It takes INFO, CREATE, OPEN and UNLINK.
- * CREATE and OPEN return a *zone descriptor*, which takes INFO, ALLOC, FREE,
- * QUERY, STAT and CLASS_STAT, and which is mapped with mmap(2). A zone lives as
- * long as a descriptor or a mapping of it does, in any process; its name goes
- * with it, or earlier by UNLINK. Descriptors are close-on-exec; hand them on by
- * fork(2) or SCM_RIGHTS.
+ * for reading or writing, may use it. It takes INFO, CREATE, OPEN, UNLINK, LIST
+ * and PERMIT. CREATE and OPEN return a *zone descriptor*, which takes all other
+ * commands and INFO, and which is mapped with mmap(2). A zone lives as long as a
+ * descriptor or a mapping of it does, in any process; its name goes with it, or
+ * earlier by UNLINK. The name of a *persistent* zone is one of its users: it
+ * lives until UNLINK, or until its IPC namespace ends. Descriptors are
+ * close-on-exec; hand them on by fork(2) or SCM_RIGHTS.
  *
  * Memory inside a zone is named by its *offset*: the position in bytes from
  * the zone's start, the same in every process. Offset 0 is never allocated.
@@ -44,6 +45,24 @@
  * Mappings do not grow with mremap(2) and stay out of core dumps. mlock(2)
  * brings the data in but does not keep it from being swapped out. 32-bit
  * processes can map data but not the page map, which lies beyond their reach.
+ */
+
+/**
+ * DOC: names and rights
+ *
+ * Names are kept per IPC namespace: a command means the namespace of its
+ * caller. They have a creator, an owner, a group and a mode, and are checked as
+ * System V IPC checks its objects: creator and owner by the owner's bits of the
+ * mode, else members of the creator's group and of the group by the group's
+ * bits, else all by the others', with CAP_IPC_OWNER over the namespace to pass
+ * any of them. Only creator, owner and CAP_SYS_ADMIN over the namespace may
+ * UNLINK and PERMIT. User and group numbers are those of the caller's user
+ * namespace.
+ *
+ * After that a descriptor is a right by itself, whoever holds it: one open for
+ * reading and writing maps both ways and takes every command; a read-only one,
+ * made by OPEN, maps read-only, and takes the commands that tell but
+ * not those that change. It cannot be widened.
  */
 
 /**
@@ -81,7 +100,7 @@
  * ENOTTY      no such command for this kind of descriptor
  * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero
  * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
- * EPERM       UNLINK: not the owner of the name
+ * EPERM       UNLINK, PERMIT: not the owner of the name
  * =========== ============================================================
  */
 
@@ -95,6 +114,9 @@
 
 /* Entries in one ALLOC or FREE at most. */
 #define SHMZONE_BATCH_MAX	4096
+
+/* Names in one LIST at most. */
+#define SHMZONE_LIST_MAX	1024
 
 /* Groups are numbered from 0 to SHMZONE_GROUPS - 1. */
 #define SHMZONE_GROUPS		16
@@ -110,6 +132,8 @@ enum {
 	SHMZONE_CMD_CREATE = 0x01,
 	SHMZONE_CMD_OPEN = 0x02,
 	SHMZONE_CMD_UNLINK = 0x03,
+	SHMZONE_CMD_LIST = 0x04,
+	SHMZONE_CMD_PERMIT = 0x05,
 	SHMZONE_CMD_ALLOC = 0x10,
 	SHMZONE_CMD_FREE = 0x11,
 	SHMZONE_CMD_QUERY = 0x12,
@@ -203,11 +227,13 @@ struct shmzone_info {
 
 /* Fail with EEXIST if the name exists, instead of opening that zone. */
 #define SHMZONE_CREATE_EXCL	(1U << 0)
+/* Let the zone live until UNLINK, or its namespace's end, users or not. */
+#define SHMZONE_CREATE_PERSIST	(1U << 1)
 
 /**
  * struct shmzone_create - ioctl(SHMZONE_CREATE): make a zone
  * @size: sizeof(struct shmzone_create)
- * @flags: 0 or %SHMZONE_CREATE_EXCL (which needs a name)
+ * @flags: %SHMZONE_CREATE_EXCL and %SHMZONE_CREATE_PERSIST, which need a name
  * @zone_bytes: bytes of address space: a multiple of the page size, at least
  *              two pages. It costs nothing until it is used. The first page
  *              is never allocated and slabs take three to eight pages, so a
@@ -224,7 +250,8 @@ struct shmzone_info {
  *
  * If the name exists in the caller's IPC namespace and %SHMZONE_CREATE_EXCL is
  * not given, that zone is opened for reading and writing as by OPEN, whatever
- * its size, limit and mode. No half-made zone is ever visible to others.
+ * its size, limit and mode, and whether it persists or not. No half-made zone is
+ * ever visible to others.
  *
  * Returns a zone descriptor open for reading and writing.
  */
@@ -276,7 +303,7 @@ struct shmzone_open {
  * @__reserved: must be 0
  *
  * The zone lives on for those who have it; the name is free again at once.
- * Only the owner of the name and CAP_SYS_ADMIN may do this: EPERM.
+ * Only creator and owner of the name and CAP_SYS_ADMIN may do this: EPERM.
  */
 struct shmzone_unlink {
 	__u32 size;
@@ -288,6 +315,99 @@ struct shmzone_unlink {
 
 #define SHMZONE_UNLINK_SIZE_VER0 24
 #define SHMZONE_UNLINK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_UNLINK)
+
+/* The zone persists. */
+#define SHMZONE_ENTRY_PERSIST	(1U << 0)
+
+/**
+ * struct shmzone_entry - one name, as LIST tells it
+ * @id: number of the zone, as out_id of STAT
+ * @zone_bytes: size of the zone
+ * @flags: %SHMZONE_ENTRY_PERSIST or 0
+ * @mode: permission bits
+ * @uid: owner, as the caller's user namespace numbers it
+ * @gid: owning group, likewise
+ * @name_len: bytes in @name
+ * @__reserved: zero
+ * @name: the name, and zeros behind it
+ */
+struct shmzone_entry {
+	__aligned_u64 id;
+	__aligned_u64 zone_bytes;
+	__u32 flags;
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+	__u32 name_len;
+	__u32 __reserved;
+	__u8 name[SHMZONE_NAME_MAX + 1];
+};
+
+/**
+ * struct shmzone_list - ioctl(SHMZONE_LIST): the names of this namespace
+ * @size: sizeof(struct shmzone_list)
+ * @flags: must be 0
+ * @entries: pointer to an array of @count struct shmzone_entry, to be filled
+ * @count: entries that fit, 1 to %SHMZONE_LIST_MAX
+ * @entry_size: sizeof(struct shmzone_entry) as the caller knows it, at least
+ *              296; bytes the kernel does not know are zeroed
+ * @cursor: 0 to begin with, then @out_cursor of the call before
+ * @out_cursor: where to go on, or 0 if these were the last
+ * @out_count: entries filled; may be fewer than @count, and 0, before the last
+ * @__out_reserved: zero
+ *
+ * Tells, in the order in which the zones were created, the names of the caller's
+ * IPC namespace that the caller may OPEN for reading; of others nothing. A name
+ * that is there from the first call to the last is told exactly once.
+ */
+struct shmzone_list {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 entries;
+	__u32 count;
+	__u32 entry_size;
+	__aligned_u64 cursor;
+	__aligned_u64 out_cursor;
+	__u32 out_count;
+	__u32 __out_reserved;
+};
+
+#define SHMZONE_LIST_SIZE_VER0	48
+#define SHMZONE_LIST		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_LIST)
+
+/* What PERMIT is to change. */
+#define SHMZONE_PERMIT_MODE	(1U << 0)
+#define SHMZONE_PERMIT_UID	(1U << 1)
+#define SHMZONE_PERMIT_GID	(1U << 2)
+
+/**
+ * struct shmzone_permit - ioctl(SHMZONE_PERMIT): change owner, group or mode
+ * @size: sizeof(struct shmzone_permit)
+ * @flags: SHMZONE_PERMIT_*, at least one of them: what to change
+ * @name: pointer to the name
+ * @name_len: bytes in the name
+ * @mode: the new permission bits, 0 to 0666
+ * @uid: the new owner, of the caller's user namespace
+ * @gid: the new group, likewise
+ *
+ * What is not to be changed must be 0. All of it changes at once, or nothing.
+ * Only creator and owner of the name and CAP_SYS_ADMIN may do this: EPERM. The
+ * creator stays one whoever becomes the owner. A user or group that the caller's
+ * user namespace does not have is EINVAL. Descriptors that are open keep their
+ * rights.
+ */
+struct shmzone_permit {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 name;
+	__u32 name_len;
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+};
+
+#define SHMZONE_PERMIT_SIZE_VER0 32
+#define SHMZONE_PERMIT		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_PERMIT)
 
 /**
  * struct shmzone_alloc - ioctl(SHMZONE_ALLOC): allocate objects of one size
