@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Zone descriptors: what CREATE and OPEN return.
+ * Zone descriptors: what CREATE, OPEN and REOPEN return.
  */
 #include <linux/anon_inodes.h>
 #include <linux/err.h>

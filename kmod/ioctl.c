@@ -29,6 +29,7 @@ union ucmd_buffer {
 	struct shmzone_query query;
 	struct shmzone_stat stat;
 	struct shmzone_class_stat class_stat;
+	struct shmzone_reopen reopen;
 };
 
 /* What every structure begins with. */
@@ -92,6 +93,7 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(query, QUERY, out_group, 0, ON_ZONE),
 	IOCTL_OP(stat, STAT, out_refused_calls, 0, ON_ZONE),
 	IOCTL_OP(class_stat, CLASS_STAT, __out_reserved, 0, ON_ZONE),
+	IOCTL_OP(reopen, REOPEN, __reserved, SHMZONE_OPEN_RDONLY, ON_ZONE),
 };
 
 static atomic64_t control_refused;

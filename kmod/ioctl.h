@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Between the dispatcher (ioctl.c) and the commands (control.c, objects.c).
+ * Between the dispatcher (ioctl.c) and the commands (control.c, objects.c,
+ * rights.c).
  */
 #ifndef SHMZONE_IOCTL_H
 #define SHMZONE_IOCTL_H
@@ -49,5 +50,8 @@ long free_ioctl(struct ucmd *ucmd);
 long query_ioctl(struct ucmd *ucmd);
 long stat_ioctl(struct ucmd *ucmd);
 long class_stat_ioctl(struct ucmd *ucmd);
+
+/* rights.c */
+long reopen_ioctl(struct ucmd *ucmd);
 
 #endif /* SHMZONE_IOCTL_H */

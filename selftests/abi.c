@@ -41,6 +41,7 @@ union arguments {
 	struct shmzone_class_stat class_stat;
 	struct shmzone_list list;
 	struct shmzone_permit permit;
+	struct shmzone_reopen reopen;
 	__u32 size;
 	unsigned char bytes[3 * 4096];
 };
@@ -115,6 +116,10 @@ static void fill_permit(union arguments *args, struct targets *t)
 	args->permit.name = to_u64(t->name);
 	args->permit.name_len = strlen(t->name);
 	args->permit.mode = 0640;
+}
+
+static void fill_reopen(union arguments *args, struct targets *t)
+{
 }
 
 FIXTURE(command) {
@@ -214,6 +219,11 @@ FIXTURE_VARIANT_ADD(command, permit) {
 	VARIANT(permit, PERMIT, NO_OUT(permit)),
 	.flags = SHMZONE_PERMIT_MODE | SHMZONE_PERMIT_UID | SHMZONE_PERMIT_GID,
 	.on_control = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, reopen) {
+	VARIANT(reopen, REOPEN, NO_OUT(reopen)), RESERVED(reopen),
+	.flags = SHMZONE_OPEN_RDONLY, .on_zone = true, .may_repeat = true,
 };
 
 FIXTURE_SETUP(command)
@@ -512,6 +522,7 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_CLASS_STAT:
 	case SHMZONE_CMD_LIST:
 	case SHMZONE_CMD_PERMIT:
+	case SHMZONE_CMD_REOPEN:
 		return true;
 	default:
 		return false;

@@ -32,6 +32,7 @@ COMMAND(PERMIT, 0xb905, 32);
 COMMAND(ALLOC, 0xb910, 48);
 COMMAND(FREE, 0xb911, 40);
 COMMAND(QUERY, 0xb912, 32);
+COMMAND(REOPEN, 0xb914, 16);
 COMMAND(STAT, 0xb918, 168);
 COMMAND(CLASS_STAT, 0xb919, 40);
 
@@ -164,6 +165,11 @@ MEMBER(query, offset, 8, 16);
 MEMBER(query, out_bytes, 16, 24);
 MEMBER(query, out_class, 24, 28);
 MEMBER(query, out_group, 28, 32);
+
+SIZE(reopen, 16);
+MEMBER(reopen, size, 0, 4);
+MEMBER(reopen, flags, 4, 8);
+MEMBER(reopen, __reserved, 8, 16);
 
 SIZE(stat, 168);
 MEMBER(stat, size, 0, 4);

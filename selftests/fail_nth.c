@@ -125,6 +125,12 @@ static void end_persistent(struct scene *scene)
 	_try_unlink_zone(scene->control, "selftest-new");
 }
 
+static int reopen_zone(struct scene *scene)
+{
+	scene->made = _try_reopen(scene->zone, SHMZONE_OPEN_RDONLY);
+	return scene->made;
+}
+
 static int list_names(struct scene *scene)
 {
 	struct shmzone_entry entries[20];
@@ -281,6 +287,10 @@ FIXTURE_VARIANT_ADD(fail_nth, create_persistent) {
 
 FIXTURE_VARIANT_ADD(fail_nth, first_name_of_a_namespace) {
 	STEPS(go_elsewhere, create_persistent_zone, end_persistent)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, reopen) {
+	STEPS(NULL, reopen_zone, close_made)
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, list) {

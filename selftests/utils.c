@@ -142,6 +142,13 @@ int _try_list(int control, __u64 *cursor, __u32 count, struct shmzone_entry *ent
 	return args.out_count;
 }
 
+int _try_reopen(int zone, __u32 flags)
+{
+	struct shmzone_reopen args = { SIZED(shmzone_reopen), .flags = flags };
+
+	return _try_call(zone, SHMZONE_REOPEN, &args);
+}
+
 int _try_info(int fd, struct shmzone_info *info)
 {
 	memset(info, 0, sizeof(*info));

@@ -52,6 +52,7 @@ int _try_permit(int control, const char *name, __u32 which, __u32 mode, __u32 ui
 		__u32 gid);
 int _try_chmod_name(int control, const char *name, __u32 mode);
 int _try_list(int control, __u64 *cursor, __u32 count, struct shmzone_entry *entries);
+int _try_reopen(int zone, __u32 flags);
 int _try_info(int fd, struct shmzone_info *info);
 
 /* Objects. alloc gives how many were allocated, free how many were freed. */
@@ -146,6 +147,8 @@ void *page_before_hole(void);
 #define permit(...)		not_negative(_try_permit(__VA_ARGS__))
 #define fail_permit(e, ...)	gives_errno(e, _try_permit(__VA_ARGS__))
 #define chmod_name(...)		not_negative(_try_chmod_name(__VA_ARGS__))
+#define reopen(...)		not_negative(_try_reopen(__VA_ARGS__))
+#define fail_reopen(e, ...)	gives_errno(e, _try_reopen(__VA_ARGS__))
 #define info(...)		not_negative(_try_info(__VA_ARGS__))
 #define alloc_objects(zone, bytes, count, offsets)			\
 	ASSERT_EQ((int)(count), _try_alloc(zone, bytes, count, offsets))

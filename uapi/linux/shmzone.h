@@ -61,7 +61,7 @@
  *
  * After that a descriptor is a right by itself, whoever holds it: one open for
  * reading and writing maps both ways and takes every command; a read-only one,
- * made by OPEN, maps read-only, and takes the commands that tell but
+ * made by OPEN or REOPEN, maps read-only, and takes the commands that tell but
  * not those that change. It cannot be widened.
  */
 
@@ -137,6 +137,7 @@ enum {
 	SHMZONE_CMD_ALLOC = 0x10,
 	SHMZONE_CMD_FREE = 0x11,
 	SHMZONE_CMD_QUERY = 0x12,
+	SHMZONE_CMD_REOPEN = 0x14,
 	SHMZONE_CMD_STAT = 0x18,
 	SHMZONE_CMD_CLASS_STAT = 0x19,
 };
@@ -499,6 +500,25 @@ struct shmzone_query {
 
 #define SHMZONE_QUERY_SIZE_VER0	32
 #define SHMZONE_QUERY		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_QUERY)
+
+/**
+ * struct shmzone_reopen - ioctl(SHMZONE_REOPEN): one more descriptor
+ * @size: sizeof(struct shmzone_reopen)
+ * @flags: 0 or %SHMZONE_OPEN_RDONLY
+ * @__reserved: must be 0
+ *
+ * For a descriptor with fewer rights, to be handed on. Returns a descriptor of
+ * the same zone, open for reading and writing unless %SHMZONE_OPEN_RDONLY is
+ * given. From a read-only descriptor comes only a read-only one: EACCES.
+ */
+struct shmzone_reopen {
+	__u32 size;
+	__u32 flags;
+	__u32 __reserved[2];
+};
+
+#define SHMZONE_REOPEN_SIZE_VER0 16
+#define SHMZONE_REOPEN		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_REOPEN)
 
 /**
  * struct shmzone_stat - ioctl(SHMZONE_STAT): the figures of a zone
