@@ -30,6 +30,7 @@ union ucmd_buffer {
 	struct shmzone_stat stat;
 	struct shmzone_class_stat class_stat;
 	struct shmzone_reopen reopen;
+	struct shmzone_set_limit set_limit;
 };
 
 /* What every structure begins with. */
@@ -94,6 +95,7 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(stat, STAT, out_refused_calls, 0, ON_ZONE),
 	IOCTL_OP(class_stat, CLASS_STAT, __out_reserved, 0, ON_ZONE),
 	IOCTL_OP(reopen, REOPEN, __reserved, SHMZONE_OPEN_RDONLY, ON_ZONE),
+	IOCTL_OP(set_limit, SET_LIMIT, limit_bytes, 0, ON_WRITABLE),
 };
 
 static atomic64_t control_refused;

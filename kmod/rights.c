@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The commands of zone descriptors that are about the zone as a whole and what
- * may be done with it: REOPEN.
+ * may be done with it: REOPEN, SET_LIMIT.
  */
 #include <linux/mm.h>
 
@@ -19,4 +19,15 @@ long reopen_ioctl(struct ucmd *ucmd)
 		return -EACCES;
 	ucmd->examined = true;
 	return zone_install(ucmd->zone, write, false);
+}
+
+long set_limit_ioctl(struct ucmd *ucmd)
+{
+	const struct shmzone_set_limit *set = ucmd->cmd;
+	u64 bytes = set->limit_bytes ?: ucmd->zone->bytes;
+
+	if (bytes > ucmd->zone->bytes || !PAGE_ALIGNED(bytes))
+		return -EINVAL;
+	ucmd->examined = true;
+	return zone_set_limit(ucmd->zone, bytes);
 }

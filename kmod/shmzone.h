@@ -7,7 +7,7 @@
  *	user's descriptor --> zone file --> zone
  *	                          |           ^
  *	                          v           |
- *	user's VMA ---------> mapping file ---+
+ *	user's VMA ---------> mapping file ---+---> user account
  *	                                      |
  *	IPC namespace's names --(persistent)--+
  *
@@ -25,6 +25,8 @@
  * Locks, in this order
  *
  *	names_lock (mutex)          all names of zones, and their tables
+ *	zone->lock (mutex)          limit and what is charged for it
+ *	users_lock (spinlock)       what users are charged for
  *	mmap_lock                   the kernel's; taken before ->fault()
  *	pagemap->lock (rwsem)       which parts of a page map exist
  *	i_mmap_rwsem                the kernel's; taken to unmap
@@ -40,6 +42,7 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
+#include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -49,6 +52,7 @@
 #include "names.h"
 
 struct heap;
+struct user_account;
 struct vm_area_struct;
 
 /* 16 TiB of 4 KiB pages: what the page bitmap can index. */
@@ -86,6 +90,9 @@ struct pagemap {
  * @data: the shmem file with the zone's memory. It never stands in a VMA.
  * @map: page map
  * @name: name, if any
+ * @user: the creator's account
+ * @lock: orders changes of @charged and the limit
+ * @charged: pages @user is charged for; under @lock
  * @refused_calls: calls that failed on their arguments
  */
 struct shmzone {
@@ -96,6 +103,9 @@ struct shmzone {
 	struct file *data;
 	struct pagemap map;
 	struct zone_name name;
+	struct user_account *user;
+	struct mutex lock;	/* see above */
+	u64 charged;
 	atomic64_t refused_calls;
 };
 
@@ -117,7 +127,13 @@ struct shmzone *zone_get(struct shmzone *zone);
 bool zone_tryget(struct shmzone *zone);
 void zone_put(struct shmzone *zone);
 u64 zone_count(void);
+int zone_set_limit(struct shmzone *zone, u64 bytes);
 struct file *zone_backing(const char *name, u64 bytes);
+
+/* users.c */
+struct user_account *user_charge(u64 pages);
+int user_recharge(struct user_account *user, u64 from, u64 to);
+void user_uncharge(struct user_account *user, u64 pages);
 
 /* file.c */
 struct file *zone_file_open(struct shmzone *zone, bool write);

@@ -17,6 +17,7 @@
 #include <linux/kref.h>
 #include <linux/memcontrol.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <kunit/visibility.h>
@@ -85,6 +86,8 @@ struct file *zone_backing(const char *name, u64 bytes)
  * @bytes: size: a multiple of the page size, 2 pages to ZONE_BYTES_MAX
  * @limit: bytes that may be allocated, a multiple of the page size up to @bytes
  *
+ * The caller's user is charged for it.
+ *
  * Return: the zone, with one reference that is the caller's, or an ERR_PTR().
  */
 struct shmzone *zone_create(u64 bytes, u64 limit)
@@ -97,14 +100,21 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 	if (!zone)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&zone->ref);
+	mutex_init(&zone->lock);
 	zone->id = atomic64_inc_return(&last_id);
 	zone->bytes = bytes;
+	zone->charged = limit >> PAGE_SHIFT;
 
+	zone->user = user_charge(zone->charged);
+	if (IS_ERR(zone->user)) {
+		ret = PTR_ERR(zone->user);
+		goto err_free;
+	}
 	zone->heap = heap_create(bytes >> PAGE_SHIFT, limit >> PAGE_SHIFT,
 				 &zone_heap_ops, zone);
 	if (!zone->heap) {
 		ret = -ENOMEM;
-		goto err_free;
+		goto err_user;
 	}
 	snprintf(name, sizeof(name), "shmzone-%llu", zone->id);
 	zone->data = zone_backing(name, bytes);
@@ -125,6 +135,8 @@ err_data:
 	fput(zone->data);
 err_heap:
 	heap_destroy(zone->heap);
+err_user:
+	user_uncharge(zone->user, zone->charged);
 err_free:
 	kfree(zone);
 	return ERR_PTR(ret);
@@ -140,6 +152,7 @@ static void zone_free(struct kref *ref)
 	pagemap_destroy(&zone->map);
 	fput(zone->data);
 	heap_destroy(zone->heap);
+	user_uncharge(zone->user, zone->charged);
 	kfree(zone);
 	atomic_long_dec(&nr_zones);
 	/*
@@ -185,3 +198,53 @@ u64 zone_count(void)
 	return atomic_long_read(&nr_zones);
 }
 EXPORT_SYMBOL_IF_KUNIT(zone_count);
+
+/* Pages to be charged for: once the limit is set, no more can be taken. */
+static u64 chargeable(struct shmzone *zone, u64 limit)
+{
+	struct heap_stat stat;
+
+	heap_get_stat(zone->heap, &stat);
+	return max(limit, stat.taken_pages);
+}
+
+/* Charge first where more is to be had, and last where less is. */
+static int change_limit(struct shmzone *zone, u64 limit)
+{
+	int ret = 0;
+
+	lockdep_assert_held(&zone->lock);
+	if (limit > zone->charged) {
+		ret = user_recharge(zone->user, zone->charged, limit);
+		if (ret)
+			return ret;
+		zone->charged = limit;
+	}
+	heap_set_limit(zone->heap, limit);
+	limit = chargeable(zone, limit);
+	if (limit < zone->charged) {
+		ret = user_recharge(zone->user, zone->charged, limit);
+		zone->charged = limit;
+	}
+	return ret;
+}
+
+/**
+ * zone_set_limit() - change the limit while the zone is in use
+ * @zone: the zone
+ * @bytes: the new limit, a multiple of the page size up to the zone's size
+ *
+ * The creator stays charged for what is taken beyond a lower limit, or else it
+ * could be had for nothing, until the limit is next set.
+ *
+ * Return: 0 or -EDQUOT.
+ */
+int zone_set_limit(struct shmzone *zone, u64 bytes)
+{
+	int ret;
+
+	mutex_lock(&zone->lock);
+	ret = change_limit(zone, bytes >> PAGE_SHIFT);
+	mutex_unlock(&zone->lock);
+	return ret;
+}

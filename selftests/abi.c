@@ -42,6 +42,7 @@ union arguments {
 	struct shmzone_list list;
 	struct shmzone_permit permit;
 	struct shmzone_reopen reopen;
+	struct shmzone_set_limit set_limit;
 	__u32 size;
 	unsigned char bytes[3 * 4096];
 };
@@ -120,6 +121,11 @@ static void fill_permit(union arguments *args, struct targets *t)
 
 static void fill_reopen(union arguments *args, struct targets *t)
 {
+}
+
+static void fill_set_limit(union arguments *args, struct targets *t)
+{
+	args->set_limit.limit_bytes = MIB;
 }
 
 FIXTURE(command) {
@@ -224,6 +230,11 @@ FIXTURE_VARIANT_ADD(command, permit) {
 FIXTURE_VARIANT_ADD(command, reopen) {
 	VARIANT(reopen, REOPEN, NO_OUT(reopen)), RESERVED(reopen),
 	.flags = SHMZONE_OPEN_RDONLY, .on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, set_limit) {
+	VARIANT(set_limit, SET_LIMIT, NO_OUT(set_limit)),
+	.on_zone = true, .may_repeat = true,
 };
 
 FIXTURE_SETUP(command)
@@ -523,6 +534,7 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_LIST:
 	case SHMZONE_CMD_PERMIT:
 	case SHMZONE_CMD_REOPEN:
+	case SHMZONE_CMD_SET_LIMIT:
 		return true;
 	default:
 		return false;

@@ -33,6 +33,7 @@ COMMAND(ALLOC, 0xb910, 48);
 COMMAND(FREE, 0xb911, 40);
 COMMAND(QUERY, 0xb912, 32);
 COMMAND(REOPEN, 0xb914, 16);
+COMMAND(SET_LIMIT, 0xb915, 16);
 COMMAND(STAT, 0xb918, 168);
 COMMAND(CLASS_STAT, 0xb919, 40);
 
@@ -170,6 +171,11 @@ SIZE(reopen, 16);
 MEMBER(reopen, size, 0, 4);
 MEMBER(reopen, flags, 4, 8);
 MEMBER(reopen, __reserved, 8, 16);
+
+SIZE(set_limit, 16);
+MEMBER(set_limit, size, 0, 4);
+MEMBER(set_limit, flags, 4, 8);
+MEMBER(set_limit, limit_bytes, 8, 16);
 
 SIZE(stat, 168);
 MEMBER(stat, size, 0, 4);

@@ -153,6 +153,13 @@ static int unlink_name(struct scene *scene)
 	return ret == -ENOENT ? 0 : ret;
 }
 
+static int change_limit(struct scene *scene)
+{
+	int ret = _try_set_limit(scene->zone, GIB / 2);
+
+	return ret ? ret : _try_set_limit(scene->zone, GIB);
+}
+
 static int alloc_slot(struct scene *scene)
 {
 	scene->made = _try_alloc(scene->zone, 100, 1, scene->offsets);
@@ -303,6 +310,10 @@ FIXTURE_VARIANT_ADD(fail_nth, permit) {
 
 FIXTURE_VARIANT_ADD(fail_nth, unlink) {
 	STEPS(NULL, unlink_name, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, set_limit) {
+	STEPS(NULL, change_limit, NULL)
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, alloc_slot) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kselftest programs share, continued: who one is.
+ * What the kselftest programs share, continued: who one is, and what the
+ * system's own files say of zones and of the module.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -76,4 +77,33 @@ bool enter_user_namespace(int flags)
 		abort();
 	close(ready[1]);
 	return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static void parameter_path(const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "/sys/module/shmzone/parameters/%s", name);
+}
+
+bool set_parameter(const char *name, unsigned long long value)
+{
+	char path[128], text[32];
+
+	parameter_path(name, path, sizeof(path));
+	snprintf(text, sizeof(text), "%llu", value);
+	return write_text(path, text);
+}
+
+unsigned long long get_parameter(const char *name)
+{
+	char path[128], text[32] = "";
+	FILE *file;
+
+	parameter_path(name, path, sizeof(path));
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	return strtoull(text, NULL, 10);
 }

@@ -149,6 +149,16 @@ int _try_reopen(int zone, __u32 flags)
 	return _try_call(zone, SHMZONE_REOPEN, &args);
 }
 
+int _try_set_limit(int zone, __u64 bytes)
+{
+	struct shmzone_set_limit args = {
+		SIZED(shmzone_set_limit),
+		.limit_bytes = bytes,
+	};
+
+	return _try_call(zone, SHMZONE_SET_LIMIT, &args);
+}
+
 int _try_info(int fd, struct shmzone_info *info)
 {
 	memset(info, 0, sizeof(*info));

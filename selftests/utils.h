@@ -53,6 +53,7 @@ int _try_permit(int control, const char *name, __u32 which, __u32 mode, __u32 ui
 int _try_chmod_name(int control, const char *name, __u32 mode);
 int _try_list(int control, __u64 *cursor, __u32 count, struct shmzone_entry *entries);
 int _try_reopen(int zone, __u32 flags);
+int _try_set_limit(int zone, __u64 bytes);
 int _try_info(int fd, struct shmzone_info *info);
 
 /* Objects. alloc gives how many were allocated, free how many were freed. */
@@ -113,6 +114,10 @@ bool become(uid_t uid, gid_t gid);
  */
 bool enter_user_namespace(int flags);
 
+/* A parameter of the module; false if it cannot be set. */
+bool set_parameter(const char *name, unsigned long long value);
+unsigned long long get_parameter(const char *name);
+
 /* Content that tells objects and owners apart. */
 void fill_pattern(void *memory, size_t bytes, __u64 seed);
 bool has_pattern(const void *memory, size_t bytes, __u64 seed);
@@ -149,6 +154,8 @@ void *page_before_hole(void);
 #define chmod_name(...)		not_negative(_try_chmod_name(__VA_ARGS__))
 #define reopen(...)		not_negative(_try_reopen(__VA_ARGS__))
 #define fail_reopen(e, ...)	gives_errno(e, _try_reopen(__VA_ARGS__))
+#define set_limit(...)		not_negative(_try_set_limit(__VA_ARGS__))
+#define fail_set_limit(e, ...)	gives_errno(e, _try_set_limit(__VA_ARGS__))
 #define info(...)		not_negative(_try_info(__VA_ARGS__))
 #define alloc_objects(zone, bytes, count, offsets)			\
 	ASSERT_EQ((int)(count), _try_alloc(zone, bytes, count, offsets))

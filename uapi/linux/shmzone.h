@@ -63,6 +63,10 @@
  * reading and writing maps both ways and takes every command; a read-only one,
  * made by OPEN or REOPEN, maps read-only, and takes the commands that tell but
  * not those that change. It cannot be widened.
+ *
+ * Each user is held to a number of zones and to a sum of their limits, see the
+ * module's parameters user_zones_max and user_bytes_max: EDQUOT. A zone counts
+ * against the real user that created it for as long as it exists.
  */
 
 /**
@@ -89,6 +93,7 @@
  * E2BIG       the structure is longer than the kernel knows, and not zero; or
  *             a size is beyond the page size
  * EBADF       not an open descriptor
+ * EDQUOT      CREATE, SET_LIMIT: the creator has no more zones or bytes to have
  * EEXIST      CREATE with %SHMZONE_CREATE_EXCL: the name is taken
  * EFAULT      a pointer is wrong; for batches see the command
  * EMFILE      CREATE, OPEN: too many descriptors; also ENFILE
@@ -138,6 +143,7 @@ enum {
 	SHMZONE_CMD_FREE = 0x11,
 	SHMZONE_CMD_QUERY = 0x12,
 	SHMZONE_CMD_REOPEN = 0x14,
+	SHMZONE_CMD_SET_LIMIT = 0x15,
 	SHMZONE_CMD_STAT = 0x18,
 	SHMZONE_CMD_CLASS_STAT = 0x19,
 };
@@ -519,6 +525,27 @@ struct shmzone_reopen {
 
 #define SHMZONE_REOPEN_SIZE_VER0 16
 #define SHMZONE_REOPEN		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_REOPEN)
+
+/**
+ * struct shmzone_set_limit - ioctl(SHMZONE_SET_LIMIT): change a zone's limit
+ * @size: sizeof(struct shmzone_set_limit)
+ * @flags: must be 0
+ * @limit_bytes: as for CREATE: a multiple of the page size and at most the size
+ *               of the zone; 0 means no limit but the size
+ *
+ * A limit below what is taken takes nothing away: it only keeps allocations
+ * from taking more pages. The zone's creator is charged for the limit, or, where
+ * that is more, for what is taken at the time: EDQUOT for what the creator may
+ * not have. Needs a descriptor open for writing: EACCES.
+ */
+struct shmzone_set_limit {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 limit_bytes;
+};
+
+#define SHMZONE_SET_LIMIT_SIZE_VER0 16
+#define SHMZONE_SET_LIMIT	_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_SET_LIMIT)
 
 /**
  * struct shmzone_stat - ioctl(SHMZONE_STAT): the figures of a zone
