@@ -31,6 +31,8 @@ union ucmd_buffer {
 	struct shmzone_class_stat class_stat;
 	struct shmzone_reopen reopen;
 	struct shmzone_set_limit set_limit;
+	struct shmzone_add_seals add_seals;
+	struct shmzone_get_seals get_seals;
 };
 
 /* What every structure begins with. */
@@ -96,6 +98,8 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(class_stat, CLASS_STAT, __out_reserved, 0, ON_ZONE),
 	IOCTL_OP(reopen, REOPEN, __reserved, SHMZONE_OPEN_RDONLY, ON_ZONE),
 	IOCTL_OP(set_limit, SET_LIMIT, limit_bytes, 0, ON_WRITABLE),
+	IOCTL_OP(add_seals, ADD_SEALS, __reserved, 0, ON_WRITABLE),
+	IOCTL_OP(get_seals, GET_SEALS, __out_reserved, 0, ON_ZONE),
 };
 
 static atomic64_t control_refused;

@@ -54,5 +54,7 @@ long class_stat_ioctl(struct ucmd *ucmd);
 /* rights.c */
 long reopen_ioctl(struct ucmd *ucmd);
 long set_limit_ioctl(struct ucmd *ucmd);
+long add_seals_ioctl(struct ucmd *ucmd);
+long get_seals_ioctl(struct ucmd *ucmd);
 
 #endif /* SHMZONE_IOCTL_H */

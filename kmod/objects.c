@@ -126,6 +126,8 @@ long alloc_ioctl(struct ucmd *ucmd)
 	ret = check_alloc(alloc);
 	if (ret)
 		return ret;
+	if (zone_is_sealed(ucmd->zone, SHMZONE_SEAL_ALLOC))
+		return -EPERM;
 	req.bytes = alloc->bytes;
 	req.align = alloc->align;
 	req.group = array_index_nospec(alloc->group, SHMZONE_GROUPS);

@@ -25,7 +25,7 @@
  * Locks, in this order
  *
  *	names_lock (mutex)          all names of zones, and their tables
- *	zone->lock (mutex)          limit and what is charged for it
+ *	zone->lock (mutex)          seals, limit and what is charged for it
  *	users_lock (spinlock)       what users are charged for
  *	mmap_lock                   the kernel's; taken before ->fault()
  *	pagemap->lock (rwsem)       which parts of a page map exist
@@ -91,7 +91,8 @@ struct pagemap {
  * @map: page map
  * @name: name, if any
  * @user: the creator's account
- * @lock: orders changes of @charged and the limit
+ * @lock: orders changes of @seals, @charged and the limit
+ * @seals: SHMZONE_SEAL_*; bits are added under @lock and read without
  * @charged: pages @user is charged for; under @lock
  * @refused_calls: calls that failed on their arguments
  */
@@ -105,6 +106,7 @@ struct shmzone {
 	struct zone_name name;
 	struct user_account *user;
 	struct mutex lock;	/* see above */
+	u32 seals;
 	u64 charged;
 	atomic64_t refused_calls;
 };
@@ -121,6 +123,11 @@ struct zone_file {
 	struct file *map;
 };
 
+static inline bool zone_is_sealed(const struct shmzone *zone, u32 seal)
+{
+	return READ_ONCE(zone->seals) & seal;
+}
+
 /* zone.c */
 struct shmzone *zone_create(u64 bytes, u64 limit);
 struct shmzone *zone_get(struct shmzone *zone);
@@ -128,6 +135,7 @@ bool zone_tryget(struct shmzone *zone);
 void zone_put(struct shmzone *zone);
 u64 zone_count(void);
 int zone_set_limit(struct shmzone *zone, u64 bytes);
+int zone_add_seals(struct shmzone *zone, u32 seals);
 struct file *zone_backing(const char *name, u64 bytes);
 
 /* users.c */

@@ -214,6 +214,8 @@ static int change_limit(struct shmzone *zone, u64 limit)
 	int ret = 0;
 
 	lockdep_assert_held(&zone->lock);
+	if (zone_is_sealed(zone, SHMZONE_SEAL_LIMIT))
+		return -EPERM;
 	if (limit > zone->charged) {
 		ret = user_recharge(zone->user, zone->charged, limit);
 		if (ret)
@@ -237,7 +239,7 @@ static int change_limit(struct shmzone *zone, u64 limit)
  * The creator stays charged for what is taken beyond a lower limit, or else it
  * could be had for nothing, until the limit is next set.
  *
- * Return: 0 or -EDQUOT.
+ * Return: 0, -EDQUOT or, if it is sealed, -EPERM.
  */
 int zone_set_limit(struct shmzone *zone, u64 bytes)
 {
@@ -245,6 +247,26 @@ int zone_set_limit(struct shmzone *zone, u64 bytes)
 
 	mutex_lock(&zone->lock);
 	ret = change_limit(zone, bytes >> PAGE_SHIFT);
+	mutex_unlock(&zone->lock);
+	return ret;
+}
+
+/**
+ * zone_add_seals() - seal a zone
+ * @zone: the zone
+ * @seals: SHMZONE_SEAL_*
+ *
+ * Return: 0 or, if it is sealed against that, -EPERM.
+ */
+int zone_add_seals(struct shmzone *zone, u32 seals)
+{
+	int ret = 0;
+
+	mutex_lock(&zone->lock);
+	if (zone_is_sealed(zone, SHMZONE_SEAL_SEAL))
+		ret = -EPERM;
+	else
+		WRITE_ONCE(zone->seals, zone->seals | seals);
 	mutex_unlock(&zone->lock);
 	return ret;
 }

@@ -43,6 +43,8 @@ union arguments {
 	struct shmzone_permit permit;
 	struct shmzone_reopen reopen;
 	struct shmzone_set_limit set_limit;
+	struct shmzone_add_seals add_seals;
+	struct shmzone_get_seals get_seals;
 	__u32 size;
 	unsigned char bytes[3 * 4096];
 };
@@ -126,6 +128,15 @@ static void fill_reopen(union arguments *args, struct targets *t)
 static void fill_set_limit(union arguments *args, struct targets *t)
 {
 	args->set_limit.limit_bytes = MIB;
+}
+
+static void fill_add_seals(union arguments *args, struct targets *t)
+{
+	args->add_seals.seals = SHMZONE_SEAL_ALLOC;
+}
+
+static void fill_get_seals(union arguments *args, struct targets *t)
+{
 }
 
 FIXTURE(command) {
@@ -234,6 +245,16 @@ FIXTURE_VARIANT_ADD(command, reopen) {
 
 FIXTURE_VARIANT_ADD(command, set_limit) {
 	VARIANT(set_limit, SET_LIMIT, NO_OUT(set_limit)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, add_seals) {
+	VARIANT(add_seals, ADD_SEALS, NO_OUT(add_seals)), RESERVED(add_seals),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, get_seals) {
+	VARIANT(get_seals, GET_SEALS, OUT(get_seals, out_seals)),
 	.on_zone = true, .may_repeat = true,
 };
 
@@ -535,6 +556,8 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_PERMIT:
 	case SHMZONE_CMD_REOPEN:
 	case SHMZONE_CMD_SET_LIMIT:
+	case SHMZONE_CMD_ADD_SEALS:
+	case SHMZONE_CMD_GET_SEALS:
 		return true;
 	default:
 		return false;

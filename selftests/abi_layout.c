@@ -34,6 +34,8 @@ COMMAND(FREE, 0xb911, 40);
 COMMAND(QUERY, 0xb912, 32);
 COMMAND(REOPEN, 0xb914, 16);
 COMMAND(SET_LIMIT, 0xb915, 16);
+COMMAND(ADD_SEALS, 0xb916, 16);
+COMMAND(GET_SEALS, 0xb917, 16);
 COMMAND(STAT, 0xb918, 168);
 COMMAND(CLASS_STAT, 0xb919, 40);
 
@@ -53,6 +55,10 @@ ASSERT(SHMZONE_ENTRY_PERSIST == 1);
 ASSERT(SHMZONE_PERMIT_MODE == 1);
 ASSERT(SHMZONE_PERMIT_UID == 2);
 ASSERT(SHMZONE_PERMIT_GID == 4);
+ASSERT(SHMZONE_SEAL_SEAL == 1);
+ASSERT(SHMZONE_SEAL_ALLOC == 2);
+ASSERT(SHMZONE_SEAL_LIMIT == 4);
+ASSERT(SHMZONE_SEAL_WRITE == 8);
 ASSERT(SHMZONE_KIND_NONE == 0);
 ASSERT(SHMZONE_KIND_SLAB == 1);
 ASSERT(SHMZONE_KIND_SPAN == 2);
@@ -176,6 +182,18 @@ SIZE(set_limit, 16);
 MEMBER(set_limit, size, 0, 4);
 MEMBER(set_limit, flags, 4, 8);
 MEMBER(set_limit, limit_bytes, 8, 16);
+
+SIZE(add_seals, 16);
+MEMBER(add_seals, size, 0, 4);
+MEMBER(add_seals, flags, 4, 8);
+MEMBER(add_seals, seals, 8, 12);
+MEMBER(add_seals, __reserved, 12, 16);
+
+SIZE(get_seals, 16);
+MEMBER(get_seals, size, 0, 4);
+MEMBER(get_seals, flags, 4, 8);
+MEMBER(get_seals, out_seals, 8, 12);
+MEMBER(get_seals, __out_reserved, 12, 16);
 
 SIZE(stat, 168);
 MEMBER(stat, size, 0, 4);

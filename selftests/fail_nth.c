@@ -160,6 +160,13 @@ static int change_limit(struct scene *scene)
 	return ret ? ret : _try_set_limit(scene->zone, GIB);
 }
 
+static int seal_zone(struct scene *scene)
+{
+	int ret = _try_add_seals(scene->zone, SHMZONE_SEAL_LIMIT);
+
+	return ret ? ret : _try_get_seals(scene->zone);
+}
+
 static int alloc_slot(struct scene *scene)
 {
 	scene->made = _try_alloc(scene->zone, 100, 1, scene->offsets);
@@ -314,6 +321,10 @@ FIXTURE_VARIANT_ADD(fail_nth, unlink) {
 
 FIXTURE_VARIANT_ADD(fail_nth, set_limit) {
 	STEPS(NULL, change_limit, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, seals) {
+	STEPS(NULL, seal_zone, NULL)
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, alloc_slot) {

@@ -159,6 +159,21 @@ int _try_set_limit(int zone, __u64 bytes)
 	return _try_call(zone, SHMZONE_SET_LIMIT, &args);
 }
 
+int _try_add_seals(int zone, __u32 seals)
+{
+	struct shmzone_add_seals args = { SIZED(shmzone_add_seals), .seals = seals };
+
+	return _try_call(zone, SHMZONE_ADD_SEALS, &args);
+}
+
+int _try_get_seals(int zone)
+{
+	struct shmzone_get_seals args = { SIZED(shmzone_get_seals) };
+	int ret = _try_call(zone, SHMZONE_GET_SEALS, &args);
+
+	return ret ? ret : (int)args.out_seals;
+}
+
 int _try_info(int fd, struct shmzone_info *info)
 {
 	memset(info, 0, sizeof(*info));

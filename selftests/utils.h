@@ -54,6 +54,8 @@ int _try_chmod_name(int control, const char *name, __u32 mode);
 int _try_list(int control, __u64 *cursor, __u32 count, struct shmzone_entry *entries);
 int _try_reopen(int zone, __u32 flags);
 int _try_set_limit(int zone, __u64 bytes);
+int _try_add_seals(int zone, __u32 seals);
+int _try_get_seals(int zone);
 int _try_info(int fd, struct shmzone_info *info);
 
 /* Objects. alloc gives how many were allocated, free how many were freed. */
@@ -156,6 +158,9 @@ void *page_before_hole(void);
 #define fail_reopen(e, ...)	gives_errno(e, _try_reopen(__VA_ARGS__))
 #define set_limit(...)		not_negative(_try_set_limit(__VA_ARGS__))
 #define fail_set_limit(e, ...)	gives_errno(e, _try_set_limit(__VA_ARGS__))
+#define add_seals(...)		not_negative(_try_add_seals(__VA_ARGS__))
+#define fail_add_seals(e, ...)	gives_errno(e, _try_add_seals(__VA_ARGS__))
+#define get_seals(...)		not_negative(_try_get_seals(__VA_ARGS__))
 #define info(...)		not_negative(_try_info(__VA_ARGS__))
 #define alloc_objects(zone, bytes, count, offsets)			\
 	ASSERT_EQ((int)(count), _try_alloc(zone, bytes, count, offsets))

@@ -40,7 +40,8 @@
  *
  * mmap fails with EINVAL for MAP_PRIVATE and for ranges beyond the area, and
  * with EACCES for PROT_EXEC (EPERM on kernels that refuse it themselves), for a
- * writable page map, and for writable data through a read-only descriptor.
+ * writable page map, and for writable data through a read-only descriptor; and
+ * with EPERM for writable data of a zone with %SHMZONE_SEAL_WRITE.
  *
  * Mappings do not grow with mremap(2) and stay out of core dumps. mlock(2)
  * brings the data in but does not keep it from being swapped out. 32-bit
@@ -105,7 +106,8 @@
  * ENOTTY      no such command for this kind of descriptor
  * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero
  * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
- * EPERM       UNLINK, PERMIT: not the owner of the name
+ * EPERM       UNLINK, PERMIT: not the owner of the name; ALLOC, SET_LIMIT,
+ *             ADD_SEALS and mmap: a seal forbids it
  * =========== ============================================================
  */
 
@@ -144,6 +146,8 @@ enum {
 	SHMZONE_CMD_QUERY = 0x12,
 	SHMZONE_CMD_REOPEN = 0x14,
 	SHMZONE_CMD_SET_LIMIT = 0x15,
+	SHMZONE_CMD_ADD_SEALS = 0x16,
+	SHMZONE_CMD_GET_SEALS = 0x17,
 	SHMZONE_CMD_STAT = 0x18,
 	SHMZONE_CMD_CLASS_STAT = 0x19,
 };
@@ -433,7 +437,8 @@ struct shmzone_permit {
  *
  * Returns 0 if at least one object was allocated, else ENOMEM. If the answer
  * cannot be written in full, nothing is allocated: EFAULT. Objects are not
- * zeroed. Needs a descriptor open for writing: EACCES.
+ * zeroed. Needs a descriptor open for writing: EACCES. EPERM after
+ * %SHMZONE_SEAL_ALLOC.
  */
 struct shmzone_alloc {
 	__u32 size;
@@ -536,7 +541,8 @@ struct shmzone_reopen {
  * A limit below what is taken takes nothing away: it only keeps allocations
  * from taking more pages. The zone's creator is charged for the limit, or, where
  * that is more, for what is taken at the time: EDQUOT for what the creator may
- * not have. Needs a descriptor open for writing: EACCES.
+ * not have. Needs a descriptor open for writing: EACCES. EPERM after
+ * %SHMZONE_SEAL_LIMIT.
  */
 struct shmzone_set_limit {
 	__u32 size;
@@ -546,6 +552,56 @@ struct shmzone_set_limit {
 
 #define SHMZONE_SET_LIMIT_SIZE_VER0 16
 #define SHMZONE_SET_LIMIT	_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_SET_LIMIT)
+
+/* No seal is added any more. */
+#define SHMZONE_SEAL_SEAL	(1U << 0)
+/* Nothing is allocated any more; frees go on. */
+#define SHMZONE_SEAL_ALLOC	(1U << 1)
+/* The limit stays as it is. */
+#define SHMZONE_SEAL_LIMIT	(1U << 2)
+/*
+ * Data is not mapped for writing any more, nor so that mprotect(2) could make it
+ * writable. Mappings from before stay, and can what they could.
+ */
+#define SHMZONE_SEAL_WRITE	(1U << 3)
+
+/**
+ * struct shmzone_add_seals - ioctl(SHMZONE_ADD_SEALS): give up something for good
+ * @size: sizeof(struct shmzone_add_seals)
+ * @flags: must be 0
+ * @seals: SHMZONE_SEAL_* to add; unknown ones are EOPNOTSUPP
+ * @__reserved: must be 0
+ *
+ * Seals are the zone's, not the descriptor's, and are never taken away. A call
+ * that is under way in another thread may still end as if it had come before.
+ * EPERM after %SHMZONE_SEAL_SEAL. Needs a descriptor open for writing: EACCES.
+ */
+struct shmzone_add_seals {
+	__u32 size;
+	__u32 flags;
+	__u32 seals;
+	__u32 __reserved;
+};
+
+#define SHMZONE_ADD_SEALS_SIZE_VER0 16
+#define SHMZONE_ADD_SEALS	_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_ADD_SEALS)
+
+/**
+ * struct shmzone_get_seals - ioctl(SHMZONE_GET_SEALS): the seals of a zone
+ * @size: sizeof(struct shmzone_get_seals)
+ * @flags: must be 0
+ * @out_seals: SHMZONE_SEAL_* of the zone
+ * @__out_reserved: zero
+ */
+struct shmzone_get_seals {
+	__u32 size;
+	__u32 flags;
+	__u32 out_seals;
+	__u32 __out_reserved;
+};
+
+#define SHMZONE_GET_SEALS_SIZE_VER0 16
+#define SHMZONE_GET_SEALS	_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_GET_SEALS)
 
 /**
  * struct shmzone_stat - ioctl(SHMZONE_STAT): the figures of a zone
