@@ -12,7 +12,6 @@
 #include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -247,7 +246,6 @@ long stat_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_stat *stat = ucmd->cmd;
 	struct shmzone *zone = ucmd->zone;
-	struct inode *inode = file_inode(zone->data);
 	struct heap_stat heap;
 
 	heap_get_stat(zone->heap, &heap);
@@ -261,11 +259,8 @@ long stat_ioctl(struct ucmd *ucmd)
 		.out_live_objects = heap.live_objects,
 		.out_slabs = heap.slabs,
 		.out_spans = heap.spans,
-		/* shmem corrects its own count of pages only now and then. */
-		.out_resident_bytes = (u64)READ_ONCE(inode->i_mapping->nrpages)
-				      << PAGE_SHIFT,
-		.out_swapped_bytes = (u64)READ_ONCE(SHMEM_I(inode)->swapped)
-				     << PAGE_SHIFT,
+		.out_resident_bytes = zone_resident_bytes(zone),
+		.out_swapped_bytes = zone_swapped_bytes(zone),
 		.out_kernel_bytes = heap.kernel_bytes +
 				    pagemap_kernel_bytes(&zone->map),
 		.out_requests = heap.requests,

@@ -134,6 +134,8 @@ struct shmzone *zone_get(struct shmzone *zone);
 bool zone_tryget(struct shmzone *zone);
 void zone_put(struct shmzone *zone);
 u64 zone_count(void);
+u64 zone_resident_bytes(const struct shmzone *zone);
+u64 zone_swapped_bytes(const struct shmzone *zone);
 int zone_set_limit(struct shmzone *zone, u64 bytes);
 int zone_add_seals(struct shmzone *zone, u32 seals);
 struct file *zone_backing(const char *name, u64 bytes);

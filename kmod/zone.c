@@ -199,6 +199,19 @@ u64 zone_count(void)
 }
 EXPORT_SYMBOL_IF_KUNIT(zone_count);
 
+/* shmem corrects its own count of pages only now and then. */
+u64 zone_resident_bytes(const struct shmzone *zone)
+{
+	return (u64)READ_ONCE(zone->data->f_mapping->nrpages) << PAGE_SHIFT;
+}
+
+u64 zone_swapped_bytes(const struct shmzone *zone)
+{
+	const struct shmem_inode_info *info = SHMEM_I(file_inode(zone->data));
+
+	return (u64)READ_ONCE(info->swapped) << PAGE_SHIFT;
+}
+
 /* Pages to be charged for: once the limit is set, no more can be taken. */
 static u64 chargeable(struct shmzone *zone, u64 limit)
 {

@@ -167,6 +167,20 @@ static int seal_zone(struct scene *scene)
 	return ret ? ret : _try_get_seals(scene->zone);
 }
 
+static int read_fdinfo(struct scene *scene)
+{
+	char path[64], text[2000];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", scene->zone);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	ret = read(fd, text, sizeof(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
 static int alloc_slot(struct scene *scene)
 {
 	scene->made = _try_alloc(scene->zone, 100, 1, scene->offsets);
@@ -325,6 +339,10 @@ FIXTURE_VARIANT_ADD(fail_nth, set_limit) {
 
 FIXTURE_VARIANT_ADD(fail_nth, seals) {
 	STEPS(NULL, seal_zone, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, fdinfo) {
+	STEPS(NULL, read_fdinfo, NULL)
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, alloc_slot) {

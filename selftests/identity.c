@@ -79,6 +79,38 @@ bool enter_user_namespace(int flags)
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+bool fdinfo_text(int zone, const char *key, char *text, size_t size)
+{
+	char path[64], line[2048], wanted[64];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", zone);
+	snprintf(wanted, sizeof(wanted), "shmzone-%s:\t", key);
+	file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		found = !strncmp(line, wanted, strlen(wanted));
+		if (found) {
+			line[strcspn(line, "\n")] = '\0';
+			snprintf(text, size, "%s", line + strlen(wanted));
+		}
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+__u64 fdinfo_number(int zone, const char *key)
+{
+	char text[64], *end;
+	__u64 number;
+
+	if (!fdinfo_text(zone, key, text, sizeof(text)))
+		return UINT64_MAX;
+	number = strtoull(text, &end, 10);
+	return end != text && !*end ? number : UINT64_MAX;
+}
+
 static void parameter_path(const char *name, char *path, size_t size)
 {
 	snprintf(path, size, "/sys/module/shmzone/parameters/%s", name);

@@ -116,6 +116,11 @@ bool become(uid_t uid, gid_t gid);
  */
 bool enter_user_namespace(int flags);
 
+/* The number that follows "shmzone-KEY:" of a descriptor, or UINT64_MAX. */
+__u64 fdinfo_number(int zone, const char *key);
+/* The text there; false if there is no such line. */
+bool fdinfo_text(int zone, const char *key, char *text, size_t size);
+
 /* A parameter of the module; false if it cannot be set. */
 bool set_parameter(const char *name, unsigned long long value);
 unsigned long long get_parameter(const char *name);
