@@ -4,10 +4,10 @@
  *
  * References
  *
- *	user's descriptor --> zone file --> zone
+ *	user's descriptor --> zone file --> zone --> user account
  *	                          |           ^
  *	                          v           |
- *	user's VMA ---------> mapping file ---+---> user account
+ *	user's VMA ---------> mapping file ---+
  *	                                      |
  *	IPC namespace's names --(persistent)--+
  *
@@ -26,11 +26,11 @@
  *
  *	names_lock (mutex)          all names of zones, and their tables
  *	zone->lock (mutex)          seals, limit and what is charged for it
- *	users_lock (spinlock)       what users are charged for
  *	mmap_lock                   the kernel's; taken before ->fault()
  *	pagemap->lock (rwsem)       which parts of a page map exist
  *	i_mmap_rwsem                the kernel's; taken to unmap
  *	heap lock (spinlock)        all of a zone's allocator
+ *	users_lock (spinlock)       what users are charged for
  *
  * None of them is held while user memory is read or written, since that
  * memory may lie in this very zone.
