@@ -72,6 +72,11 @@ static inline int copy_struct_to_user(void __user *dst, size_t usize,
 }
 #endif
 
+/* The count of a namespace's references got a name of its own in 6.18. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define ns_ref_read(namespace) refcount_read(&(namespace)->ns.count)
+#endif
+
 /* The namespace of a symbol became a string literal in 6.13. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 #define SHMZONE_IMPORT_NS(ns) MODULE_IMPORT_NS(ns)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The commands of control descriptors: INFO, CREATE, OPEN, UNLINK.
+ * The commands of control descriptors: INFO, CREATE, OPEN, UNLINK, LIST,
+ * PERMIT.
  */
 #include <linux/err.h>
 #include <linux/fcntl.h>
@@ -8,7 +9,9 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/user_namespace.h>
 
 #include "core/class.h"
 #include "ioctl.h"
@@ -62,12 +65,16 @@ long info_ioctl(struct ucmd *ucmd)
 	return ucmd_respond(ucmd);
 }
 
-/*
- * A descriptor for the zone, which is entered under its name on the way if it
- * is @new and has one: it is complete then. The caller's reference to the zone
- * stays the caller's.
+/**
+ * zone_install() - give the caller a descriptor of a zone
+ * @zone: the zone; the caller's reference stays the caller's
+ * @write: whether for writing too
+ * @new: the zone is new: enter it under its name on the way, if it has one. It
+ *       is complete then.
+ *
+ * Return: the descriptor or a negative errno.
  */
-static long install(struct shmzone *zone, bool write, bool new)
+long zone_install(struct shmzone *zone, bool write, bool new)
 {
 	struct file *file;
 	int fd, ret = 0;
@@ -80,7 +87,7 @@ static long install(struct shmzone *zone, bool write, bool new)
 		put_unused_fd(fd);
 		return PTR_ERR(file);
 	}
-	if (new && zone->name.len)
+	if (new && zone->name.key.len)
 		ret = name_add(zone);
 	if (ret) {
 		fput(file);
@@ -91,14 +98,14 @@ static long install(struct shmzone *zone, bool write, bool new)
 	return fd;
 }
 
-static long open_by_name(const struct zone_name *key, bool write)
+static long open_by_name(const struct name_key *key, bool write)
 {
 	struct shmzone *zone = name_open(key, write);
 	long fd;
 
 	if (IS_ERR(zone))
 		return PTR_ERR(zone);
-	fd = install(zone, write, false);
+	fd = zone_install(zone, write, false);
 	zone_put(zone);
 	return fd;
 }
@@ -116,15 +123,15 @@ static int check_create(const struct shmzone_create *create)
 		return -EINVAL;
 	if (create->mode & ~0666U)
 		return -EINVAL;
-	if (!create->name && (create->name_len || create->mode ||
-			      create->flags & SHMZONE_CREATE_EXCL))
+	if (!create->name &&
+	    (create->name_len || create->mode || create->flags))
 		return -EINVAL;
 	return 0;
 }
 
 /* A new zone under the name @key, or without one. */
 static long create_new(const struct shmzone_create *create,
-		       const struct zone_name *key)
+		       const struct name_key *key)
 {
 	struct shmzone *zone;
 	long fd;
@@ -133,11 +140,10 @@ static long create_new(const struct shmzone_create *create,
 			   create->limit_bytes ?: create->zone_bytes);
 	if (IS_ERR(zone))
 		return PTR_ERR(zone);
-	if (key) {
-		zone->name = *key;
-		name_own(&zone->name, create->mode);
-	}
-	fd = install(zone, true, true);
+	if (key)
+		name_own(zone, key, create->mode,
+			 create->flags & SHMZONE_CREATE_PERSIST);
+	fd = zone_install(zone, true, true);
 	zone_put(zone);
 	return fd;
 }
@@ -145,7 +151,7 @@ static long create_new(const struct shmzone_create *create,
 long create_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_create *create = ucmd->cmd;
-	struct zone_name key;
+	struct name_key key;
 	long ret;
 
 	ret = check_create(create);
@@ -155,7 +161,8 @@ long create_ioctl(struct ucmd *ucmd)
 		ucmd->examined = true;
 		return create_new(create, NULL);
 	}
-	ret = name_init(&key, u64_to_user_ptr(create->name), create->name_len);
+	ret = name_key_init(&key, u64_to_user_ptr(create->name),
+			    create->name_len);
 	if (ret)
 		return ret;
 	ucmd->examined = true;
@@ -174,12 +181,12 @@ long create_ioctl(struct ucmd *ucmd)
 long open_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_open *open = ucmd->cmd;
-	struct zone_name key;
+	struct name_key key;
 	int ret;
 
 	if (open->__reserved)
 		return -EOPNOTSUPP;
-	ret = name_init(&key, u64_to_user_ptr(open->name), open->name_len);
+	ret = name_key_init(&key, u64_to_user_ptr(open->name), open->name_len);
 	if (ret)
 		return ret;
 	ucmd->examined = true;
@@ -189,14 +196,129 @@ long open_ioctl(struct ucmd *ucmd)
 long unlink_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_unlink *unlink = ucmd->cmd;
-	struct zone_name key;
+	struct name_key key;
 	int ret;
 
 	if (unlink->__reserved)
 		return -EOPNOTSUPP;
-	ret = name_init(&key, u64_to_user_ptr(unlink->name), unlink->name_len);
+	ret = name_key_init(&key, u64_to_user_ptr(unlink->name),
+			    unlink->name_len);
 	if (ret)
 		return ret;
 	ucmd->examined = true;
 	return name_unlink(&key);
+}
+
+/* Entries that are told under one hold of the lock. */
+#define LIST_PIECE	8
+
+static int check_list(const struct shmzone_list *list)
+{
+	if (!list->count || list->count > SHMZONE_LIST_MAX)
+		return -EINVAL;
+	if (list->entry_size < offsetofend(struct shmzone_entry, name))
+		return -EINVAL;
+	if (list->entry_size > PAGE_SIZE)
+		return -E2BIG;
+	return 0;
+}
+
+static int put_entries(void __user *to, u32 entry_size,
+		       const struct shmzone_entry *entries, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++, to += entry_size) {
+		if (copy_struct_to_user(to, entry_size, &entries[i],
+					sizeof(entries[i]), NULL))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* @entries has room for LIST_PIECE. */
+static int list_names(struct shmzone_list *list, struct shmzone_entry *entries)
+{
+	void __user *to = u64_to_user_ptr(list->entries);
+	u64 cursor = list->cursor;
+	u32 done = 0, n;
+
+	do {
+		n = name_list(&cursor, entries,
+			      min_t(u32, list->count - done, LIST_PIECE));
+		if (put_entries(to, list->entry_size, entries, n))
+			return -EFAULT;
+		to += n * list->entry_size;
+		done += n;
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	} while (cursor && done < list->count);
+	list->out_count = done;
+	list->out_cursor = cursor;
+	list->__out_reserved = 0;
+	return 0;
+}
+
+long list_ioctl(struct ucmd *ucmd)
+{
+	struct shmzone_list *list = ucmd->cmd;
+	struct shmzone_entry *entries;
+	int ret;
+
+	ret = check_list(list);
+	if (ret)
+		return ret;
+	entries = kmalloc_array(LIST_PIECE, sizeof(*entries),
+				GFP_KERNEL_ACCOUNT);
+	if (!entries) {
+		ucmd->examined = true;
+		return -ENOMEM;
+	}
+	ret = list_names(list, entries);
+	kfree(entries);
+	return ret ?: ucmd_respond(ucmd);
+}
+
+/* From the numbers of the caller's user namespace. */
+static int change_init(struct name_change *change,
+		       const struct shmzone_permit *permit)
+{
+	u32 which = permit->flags;
+
+	if (!which || permit->mode & ~0666U)
+		return -EINVAL;
+	if ((permit->mode && !(which & SHMZONE_PERMIT_MODE)) ||
+	    (permit->uid && !(which & SHMZONE_PERMIT_UID)) ||
+	    (permit->gid && !(which & SHMZONE_PERMIT_GID)))
+		return -EINVAL;
+	*change = (struct name_change) {
+		.which = which,
+		.uid = make_kuid(current_user_ns(), permit->uid),
+		.gid = make_kgid(current_user_ns(), permit->gid),
+		.mode = permit->mode,
+	};
+	if (which & SHMZONE_PERMIT_UID && !uid_valid(change->uid))
+		return -EINVAL;
+	if (which & SHMZONE_PERMIT_GID && !gid_valid(change->gid))
+		return -EINVAL;
+	return 0;
+}
+
+long permit_ioctl(struct ucmd *ucmd)
+{
+	struct shmzone_permit *permit = ucmd->cmd;
+	struct name_change change;
+	struct name_key key;
+	int ret;
+
+	ret = change_init(&change, permit);
+	if (ret)
+		return ret;
+	ret = name_key_init(&key, u64_to_user_ptr(permit->name),
+			    permit->name_len);
+	if (ret)
+		return ret;
+	ucmd->examined = true;
+	return name_permit(&key, &change);
 }

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Zone descriptors: what CREATE and OPEN return.
+ * Zone descriptors: what CREATE, OPEN and REOPEN return.
+ *
+ * /proc/PID/fdinfo/FD tells of a zone descriptor what tools want to know
+ * without having it: a line "shmzone-KEY:<tab>VALUE" each, in which sizes are
+ * bytes. Keys stay as they are; more may be added.
  */
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/module.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <kunit/visibility.h>
 
+#include "core/heap.h"
 #include "shmzone.h"
 
 static void zone_file_free(struct zone_file *zf)
@@ -27,6 +33,66 @@ static int zone_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static void show_seals(struct seq_file *m, const struct shmzone *zone)
+{
+	static const struct {
+		u32 seal;
+		const char *name;
+	} seals[] = {
+		{ SHMZONE_SEAL_SEAL, "seal" },
+		{ SHMZONE_SEAL_ALLOC, "alloc" },
+		{ SHMZONE_SEAL_LIMIT, "limit" },
+		{ SHMZONE_SEAL_WRITE, "write" },
+	};
+	const char *before = "";
+	int i;
+
+	seq_puts(m, "shmzone-seals:\t");
+	for (i = 0; i < ARRAY_SIZE(seals); i++) {
+		if (!zone_is_sealed(zone, seals[i].seal))
+			continue;
+		seq_printf(m, "%s%s", before, seals[i].name);
+		before = ",";
+	}
+	seq_putc(m, '\n');
+}
+
+static void show_bytes(struct seq_file *m, const char *key, u64 bytes)
+{
+	seq_printf(m, "shmzone-%s:\t%llu\n", key, bytes);
+}
+
+/* A name may hold any byte but NUL and '/', and so what would break the line. */
+static void show_name(struct seq_file *m, struct shmzone *zone)
+{
+	const char *name = name_text(zone);
+
+	seq_puts(m, "shmzone-name:\t");
+	if (name)
+		seq_escape(m, name, "\t\r\n\\");
+	seq_putc(m, '\n');
+}
+
+static void zone_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	const struct zone_file *zf = file->private_data;
+	struct shmzone *zone = zf->zone;
+	struct heap_stat heap;
+
+	heap_get_stat(zone->heap, &heap);
+	seq_printf(m, "shmzone-id:\t%llu\n", zone->id);
+	show_name(m, zone);
+	seq_printf(m, "shmzone-rights:\t%s\n",
+		   file->f_mode & FMODE_WRITE ? "rw" : "ro");
+	show_seals(m, zone);
+	show_bytes(m, "size", zone->bytes);
+	show_bytes(m, "limit", heap.limit_pages << PAGE_SHIFT);
+	show_bytes(m, "taken", heap.taken_pages << PAGE_SHIFT);
+	show_bytes(m, "live", heap.live_bytes);
+	show_bytes(m, "resident", zone_resident_bytes(zone));
+	show_bytes(m, "swapped", zone_swapped_bytes(zone));
+}
+
 static const struct file_operations zone_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = zone_ioctl,
@@ -35,6 +101,7 @@ static const struct file_operations zone_fops = {
 	.mmap = zone_mmap,
 	.get_unmapped_area = zone_get_unmapped_area,
 	.release = zone_release,
+	.show_fdinfo = zone_show_fdinfo,
 };
 
 /**

@@ -22,6 +22,8 @@ union ucmd_buffer {
 	struct shmzone_create create;
 	struct shmzone_open open;
 	struct shmzone_unlink unlink;
+	struct shmzone_list list;
+	struct shmzone_permit permit;
 	struct shmzone_alloc alloc;
 	struct shmzone_free free;
 	struct shmzone_query query;
@@ -31,6 +33,10 @@ union ucmd_buffer {
 	struct shmzone_root_get root_get;
 	struct shmzone_root_set root_set;
 	struct shmzone_root_list root_list;
+	struct shmzone_reopen reopen;
+	struct shmzone_set_limit set_limit;
+	struct shmzone_add_seals add_seals;
+	struct shmzone_get_seals get_seals;
 };
 
 /* What every structure begins with. */
@@ -81,20 +87,29 @@ struct ioctl_op {
 
 static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(info, INFO, out_refused_calls, 0, ON_CONTROL | ON_ZONE),
-	IOCTL_OP(create, CREATE, mode, SHMZONE_CREATE_EXCL, ON_CONTROL),
+	IOCTL_OP(create, CREATE, mode,
+		 SHMZONE_CREATE_EXCL | SHMZONE_CREATE_PERSIST, ON_CONTROL),
 	IOCTL_OP(open, OPEN, __reserved, SHMZONE_OPEN_RDONLY, ON_CONTROL),
 	IOCTL_OP(unlink, UNLINK, __reserved, 0, ON_CONTROL),
+	IOCTL_OP(list, LIST, __out_reserved, 0, ON_CONTROL),
+	IOCTL_OP(permit, PERMIT, gid,
+		 SHMZONE_PERMIT_MODE | SHMZONE_PERMIT_UID | SHMZONE_PERMIT_GID,
+		 ON_CONTROL),
 	IOCTL_OP(alloc, ALLOC, __out_reserved, SHMZONE_ALLOC_WAIT, ON_WRITABLE),
 	IOCTL_OP(free, FREE, __out_reserved, 0, ON_WRITABLE),
 	IOCTL_OP(query, QUERY, out_group, 0, ON_ZONE),
+	IOCTL_OP(reopen, REOPEN, __reserved, SHMZONE_OPEN_RDONLY, ON_ZONE),
+	IOCTL_OP(set_limit, SET_LIMIT, limit_bytes, 0, ON_WRITABLE),
+	IOCTL_OP(add_seals, ADD_SEALS, __reserved, 0, ON_WRITABLE),
+	IOCTL_OP(get_seals, GET_SEALS, __out_reserved, 0, ON_ZONE),
 	IOCTL_OP(stat, STAT, out_refused_calls, 0, ON_ZONE),
 	IOCTL_OP(class_stat, CLASS_STAT, __out_reserved, 0, ON_ZONE),
-#ifdef SHMZONE_DEBUG
-	IOCTL_OP(check, CHECK, out_text, 0, ON_ZONE),
-#endif
 	IOCTL_OP(root_get, ROOT_GET, out_offset, 0, ON_ZONE),
 	IOCTL_OP(root_set, ROOT_SET, out_old, SHMZONE_ROOT_SET_CAS, ON_WRITABLE),
 	IOCTL_OP(root_list, ROOT_LIST, out_count, 0, ON_ZONE),
+#ifdef SHMZONE_DEBUG
+	IOCTL_OP(check, CHECK, out_text, 0, ON_ZONE),
+#endif
 };
 
 static atomic64_t control_refused;
@@ -194,13 +209,11 @@ long zone_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		.ubuf = (void __user *)arg,
 		.cmd = &buffer,
 		.zone = zf->zone,
+		.writable = file->f_mode & FMODE_WRITE,
 	};
-	u32 where = ON_ZONE;
-	long ret;
+	u32 where = ON_ZONE | (ucmd.writable ? ON_WRITABLE : 0);
+	long ret = dispatch(&ucmd, cmd, where);
 
-	if (file->f_mode & FMODE_WRITE)
-		where |= ON_WRITABLE;
-	ret = dispatch(&ucmd, cmd, where);
 	if (is_refusal(&ucmd, ret))
 		atomic64_inc(&zf->zone->refused_calls);
 	return ret;

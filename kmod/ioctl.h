@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Between the dispatcher (ioctl.c) and the commands (control.c, objects.c,
- * roots.c).
+ * rights.c, roots.c).
  */
 #ifndef SHMZONE_IOCTL_H
 #define SHMZONE_IOCTL_H
@@ -17,6 +17,7 @@ struct shmzone;
  * @kernel_size: bytes of it that the kernel knows
  * @cmd: the kernel's copy of it, zero beyond what the user gave
  * @zone: the zone of the descriptor, or NULL on a control descriptor
+ * @writable: the descriptor is of a zone and open for writing
  * @examined: set by a command that has found its arguments well-formed and
  *            goes on to look at objects or names. An error after that is an
  *            answer; one before is a refusal, and is counted as one.
@@ -27,6 +28,7 @@ struct ucmd {
 	u32 kernel_size;
 	void *cmd;
 	struct shmzone *zone;
+	bool writable;
 	bool examined;
 };
 
@@ -38,6 +40,9 @@ long info_ioctl(struct ucmd *ucmd);
 long create_ioctl(struct ucmd *ucmd);
 long open_ioctl(struct ucmd *ucmd);
 long unlink_ioctl(struct ucmd *ucmd);
+long list_ioctl(struct ucmd *ucmd);
+long permit_ioctl(struct ucmd *ucmd);
+long zone_install(struct shmzone *zone, bool write, bool new);
 
 /* objects.c */
 long alloc_ioctl(struct ucmd *ucmd);
@@ -51,5 +56,11 @@ long check_ioctl(struct ucmd *ucmd);
 long root_get_ioctl(struct ucmd *ucmd);
 long root_set_ioctl(struct ucmd *ucmd);
 long root_list_ioctl(struct ucmd *ucmd);
+
+/* rights.c */
+long reopen_ioctl(struct ucmd *ucmd);
+long set_limit_ioctl(struct ucmd *ucmd);
+long add_seals_ioctl(struct ucmd *ucmd);
+long get_seals_ioctl(struct ucmd *ucmd);
 
 #endif /* SHMZONE_IOCTL_H */

@@ -46,6 +46,7 @@ static int __init shmzone_init(void)
 static void __exit shmzone_exit(void)
 {
 	misc_deregister(&shmzone_device);
+	names_exit();
 	zone_exit();
 }
 

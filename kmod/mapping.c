@@ -14,7 +14,8 @@
  * A data VMA is shared, is never executable, does not grow, and stays out of
  * core dumps, which would make the whole zone resident by reading it. A
  * read-only descriptor has read-only mapping files, so that the kernel itself
- * takes VM_MAYWRITE away and mprotect cannot widen the right.
+ * takes VM_MAYWRITE away and mprotect cannot widen the right. A seal against
+ * writing does the same to every VMA that is made after it.
  *
  * ->mmap() here allocates nothing and publishes nothing.
  */
@@ -42,6 +43,11 @@ static int data_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EACCES;
 	if (vma->vm_pgoff > pages || vma_pages(vma) > pages - vma->vm_pgoff)
 		return -EINVAL;
+	if (zone_is_sealed(zone, SHMZONE_SEAL_WRITE)) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EPERM;
+		vm_flags_mod(vma, 0, VM_MAYWRITE);
+	}
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
 	/* shmem sets its own vm_operations; it does not keep the file. */
 	return vfs_mmap(zone->data, vma);

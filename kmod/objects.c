@@ -13,7 +13,6 @@
 #include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -77,6 +76,9 @@ static int alloc_batch(struct shmzone *zone, const struct zone_request *request)
 	u32 count = request->count;
 	u32 done = 0;
 
+	/* Perhaps since the call began to wait. */
+	if (zone_is_sealed(zone, SHMZONE_SEAL_ALLOC))
+		return -EPERM;
 	while (done < count) {
 		u32 n = piece(count, done);
 		u32 asked = done + n;
@@ -130,6 +132,8 @@ long alloc_ioctl(struct ucmd *ucmd)
 	ret = check_alloc(alloc);
 	if (ret)
 		return ret;
+	if (zone_is_sealed(ucmd->zone, SHMZONE_SEAL_ALLOC))
+		return -EPERM;
 	req.bytes = alloc->bytes;
 	req.align = alloc->align;
 	req.group = array_index_nospec(alloc->group, SHMZONE_GROUPS);
@@ -271,7 +275,6 @@ long stat_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_stat *stat = ucmd->cmd;
 	struct shmzone *zone = ucmd->zone;
-	struct inode *inode = file_inode(zone->data);
 	struct heap_stat heap;
 
 	heap_get_stat(zone->heap, &heap);
@@ -285,11 +288,8 @@ long stat_ioctl(struct ucmd *ucmd)
 		.out_live_objects = heap.live_objects,
 		.out_slabs = heap.slabs,
 		.out_spans = heap.spans,
-		/* shmem corrects its own count of pages only now and then. */
-		.out_resident_bytes = (u64)READ_ONCE(inode->i_mapping->nrpages)
-				      << PAGE_SHIFT,
-		.out_swapped_bytes = (u64)READ_ONCE(SHMEM_I(inode)->swapped)
-				     << PAGE_SHIFT,
+		.out_resident_bytes = zone_resident_bytes(zone),
+		.out_swapped_bytes = zone_swapped_bytes(zone),
 		.out_kernel_bytes = heap.kernel_bytes +
 				    pagemap_kernel_bytes(&zone->map) +
 				    roots_kernel_bytes(&zone->roots),

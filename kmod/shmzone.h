@@ -4,23 +4,28 @@
  *
  * References
  *
- *	user's descriptor --> zone file --> zone
+ *	user's descriptor --> zone file --> zone --> user account
  *	                          |           ^
  *	                          v           |
  *	user's VMA ---------> mapping file ---+
+ *	                                      |
+ *	IPC namespace's names --(persistent)--+
  *
  * A *zone file* is what a zone descriptor is (an anonymous inode). Its two
  * *mapping files*, for data and page map, are second openings of shmem inodes
  * that the zone owns; they carry operations of this module and stand in every
- * VMA as vm_file. Each of these files holds one reference to the zone; the
- * last one to go frees it, names or not. Every zone holds one reference to the
- * module, so that it stays while a zone exists; a file of this module holds
- * another one, which the kernel drops after ->release() has returned: no code
- * of the module ever runs without one.
+ * VMA as vm_file. Each of these files holds one reference to the zone, and so
+ * does the name of a persistent zone; the last one to go frees it. Every zone
+ * holds one reference to the module, so that it stays while a zone exists; a
+ * file of this module holds another one, which the kernel drops after
+ * ->release() has returned. The work that drops names of namespaces that ended
+ * holds none, but the module's exit waits for it: no code of the module ever
+ * runs after it was freed.
  *
  * Locks, in this order
  *
- *	names_lock (mutex)          the table of names
+ *	names_lock (mutex)          all names of zones, and their tables
+ *	zone->lock (mutex)          seals, limit and what is charged for it
  *	mmap_lock                   the kernel's; taken before ->fault()
  *	pagemap->lock (rwsem)       which parts of a page map exist
  *	i_mmap_rwsem                the kernel's; taken to unmap
@@ -29,6 +34,7 @@
  *	heap's pages lock (spinlock)
  *	roots->lock (spinlock)      its roots; never with those of the heap
  *	wait->lock (spinlock)       who waits for memory; never with these two
+ *	users_lock (spinlock)       what users are charged for
  *
  * None of them is held while user memory is read or written, since that
  * memory may lie in this very zone.
@@ -40,7 +46,7 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
-#include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
@@ -51,9 +57,10 @@
 
 #include "roots.h"
 #include "wait.h"
+#include "names.h"
 
 struct heap;
-struct ipc_namespace;
+struct user_account;
 struct vm_area_struct;
 
 /* 16 TiB of 4 KiB pages: what the page bitmap can index. */
@@ -83,32 +90,8 @@ struct pagemap {
 };
 
 /**
- * struct zone_name - the name of a zone, if it has one
- * @node: link in the table of names; unhashed before and after
- * @ns: IPC namespace, with a reference, while the name is in the table or is
- *      to enter it; else NULL
- * @uid: owner
- * @gid: owning group
- * @mode: rw permission bits for owner, group and other
- * @len: bytes in @text; 0: no name
- * @text: the name, with a NUL behind it
- *
- * @node and @ns are protected by names_lock; all else never changes once the
- * name is in the table.
- */
-struct zone_name {
-	struct hlist_node node;
-	struct ipc_namespace *ns;
-	kuid_t uid;
-	kgid_t gid;
-	u16 mode;
-	u16 len;
-	char text[SHMZONE_NAME_MAX + 1];
-};
-
-/**
  * struct shmzone - a zone
- * @ref: the files of the zone hold it
+ * @ref: the files of the zone hold it, and its name if it persists
  * @id: number of the zone; never used again
  * @bytes: size
  * @heap: the allocator; locks itself
@@ -119,6 +102,10 @@ struct zone_name {
  *       zone exists, which waits for it
  * @roots: named offsets
  * @wait: who waits for memory
+ * @user: the creator's account
+ * @lock: orders changes of @seals, @charged and the limit
+ * @seals: SHMZONE_SEAL_*; bits are added under @lock and read without
+ * @charged: pages @user is charged for; under @lock
  * @refused_calls: calls that failed on their arguments
  */
 struct shmzone {
@@ -132,6 +119,10 @@ struct shmzone {
 	struct delayed_work age;
 	struct roots roots;
 	struct zone_wait wait;
+	struct user_account *user;
+	struct mutex lock;	/* see above */
+	u32 seals;
+	u64 charged;
 	atomic64_t refused_calls;
 };
 
@@ -147,6 +138,11 @@ struct zone_file {
 	struct file *map;
 };
 
+static inline bool zone_is_sealed(const struct shmzone *zone, u32 seal)
+{
+	return READ_ONCE(zone->seals) & seal;
+}
+
 /* zone.c */
 struct shmzone *zone_create(u64 bytes, u64 limit);
 struct shmzone *zone_get(struct shmzone *zone);
@@ -156,15 +152,16 @@ u64 zone_count(void);
 void zone_age_soon(struct shmzone *zone);
 int zone_init(void);
 void zone_exit(void);
+u64 zone_resident_bytes(const struct shmzone *zone);
+u64 zone_swapped_bytes(const struct shmzone *zone);
+int zone_set_limit(struct shmzone *zone, u64 bytes);
+int zone_add_seals(struct shmzone *zone, u32 seals);
 struct file *zone_backing(const char *name, u64 bytes);
 
-/* names.c */
-int name_init(struct zone_name *name, const void __user *text, u32 len);
-void name_own(struct zone_name *name, umode_t mode);
-int name_add(struct shmzone *zone);
-void name_drop(struct shmzone *zone);
-struct shmzone *name_open(const struct zone_name *key, bool write);
-int name_unlink(const struct zone_name *key);
+/* users.c */
+struct user_account *user_charge(u64 pages);
+int user_recharge(struct user_account *user, u64 from, u64 to);
+void user_uncharge(struct user_account *user, u64 pages);
 
 /* file.c */
 struct file *zone_file_open(struct shmzone *zone, bool write);

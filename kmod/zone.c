@@ -21,6 +21,7 @@
 #include <linux/file.h>
 #include <linux/kref.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <kunit/visibility.h>
@@ -111,6 +112,8 @@ struct file *zone_backing(const char *name, u64 bytes)
  * @bytes: size: a multiple of the page size, 2 pages to ZONE_BYTES_MAX
  * @limit: bytes that may be allocated, a multiple of the page size up to @bytes
  *
+ * The caller's user is charged for it.
+ *
  * Return: the zone, with one reference that is the caller's, or an ERR_PTR().
  */
 struct shmzone *zone_create(u64 bytes, u64 limit)
@@ -123,18 +126,24 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 	if (!zone)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&zone->ref);
+	mutex_init(&zone->lock);
 	zone->id = atomic64_inc_return(&last_id);
 	zone->bytes = bytes;
-	INIT_HLIST_NODE(&zone->name.node);
 	INIT_DELAYED_WORK(&zone->age, zone_age);
 	roots_init(&zone->roots);
 	zone_wait_init(&zone->wait);
+	zone->charged = limit >> PAGE_SHIFT;
 
+	zone->user = user_charge(zone->charged);
+	if (IS_ERR(zone->user)) {
+		ret = PTR_ERR(zone->user);
+		goto err_free;
+	}
 	zone->heap = heap_create(bytes >> PAGE_SHIFT, limit >> PAGE_SHIFT,
 				 &zone_heap_ops, zone);
 	if (!zone->heap) {
 		ret = -ENOMEM;
-		goto err_free;
+		goto err_user;
 	}
 	snprintf(name, sizeof(name), "shmzone-%llu", zone->id);
 	zone->data = zone_backing(name, bytes);
@@ -155,6 +164,8 @@ err_data:
 	fput(zone->data);
 err_heap:
 	heap_destroy(zone->heap);
+err_user:
+	user_uncharge(zone->user, zone->charged);
 err_free:
 	kfree(zone);
 	return ERR_PTR(ret);
@@ -172,9 +183,13 @@ static void zone_free(struct kref *ref)
 	pagemap_destroy(&zone->map);
 	fput(zone->data);
 	heap_destroy(zone->heap);
+	user_uncharge(zone->user, zone->charged);
 	kfree(zone);
 	atomic_long_dec(&nr_zones);
-	/* The caller came through a file of this module, which holds it too. */
+	/*
+	 * The caller came through a file of this module, which holds it too, or
+	 * is the work that the module's exit waits for.
+	 */
 	module_put(THIS_MODULE);
 }
 
@@ -201,7 +216,7 @@ bool zone_tryget(struct shmzone *zone)
  * @zone: the zone
  *
  * Context: may sleep; takes names_lock if it was the last one. The caller holds
- * a reference to the module.
+ * a reference to the module, or the module's exit waits for the caller.
  */
 void zone_put(struct shmzone *zone)
 {
@@ -214,6 +229,95 @@ u64 zone_count(void)
 	return atomic_long_read(&nr_zones);
 }
 EXPORT_SYMBOL_IF_KUNIT(zone_count);
+
+/* shmem corrects its own count of pages only now and then. */
+u64 zone_resident_bytes(const struct shmzone *zone)
+{
+	return (u64)READ_ONCE(zone->data->f_mapping->nrpages) << PAGE_SHIFT;
+}
+
+u64 zone_swapped_bytes(const struct shmzone *zone)
+{
+	const struct shmem_inode_info *info = SHMEM_I(file_inode(zone->data));
+
+	return (u64)READ_ONCE(info->swapped) << PAGE_SHIFT;
+}
+
+/* Pages to be charged for: once the limit is set, no more can be taken. */
+static u64 chargeable(struct shmzone *zone, u64 limit)
+{
+	struct heap_stat stat;
+
+	heap_get_stat(zone->heap, &stat);
+	return max(limit, stat.taken_pages);
+}
+
+/* Charge first where more is to be had, and last where less is. */
+static int change_limit(struct shmzone *zone, u64 limit)
+{
+	int ret = 0;
+
+	lockdep_assert_held(&zone->lock);
+	if (zone_is_sealed(zone, SHMZONE_SEAL_LIMIT))
+		return -EPERM;
+	if (limit > zone->charged) {
+		ret = user_recharge(zone->user, zone->charged, limit);
+		if (ret)
+			return ret;
+		zone->charged = limit;
+	}
+	heap_set_limit(zone->heap, limit);
+	limit = chargeable(zone, limit);
+	if (limit < zone->charged) {
+		ret = user_recharge(zone->user, zone->charged, limit);
+		zone->charged = limit;
+	}
+	return ret;
+}
+
+/**
+ * zone_set_limit() - change the limit while the zone is in use
+ * @zone: the zone
+ * @bytes: the new limit, a multiple of the page size up to the zone's size
+ *
+ * The creator stays charged for what is taken beyond a lower limit, or else it
+ * could be had for nothing, until the limit is next set.
+ *
+ * Return: 0, -EDQUOT or, if it is sealed, -EPERM.
+ */
+int zone_set_limit(struct shmzone *zone, u64 bytes)
+{
+	int ret;
+
+	mutex_lock(&zone->lock);
+	ret = change_limit(zone, bytes >> PAGE_SHIFT);
+	mutex_unlock(&zone->lock);
+	zone_wake(zone);
+	return ret;
+}
+
+/**
+ * zone_add_seals() - seal a zone
+ * @zone: the zone
+ * @seals: SHMZONE_SEAL_*
+ *
+ * Return: 0 or, if it is sealed against that, -EPERM.
+ */
+int zone_add_seals(struct shmzone *zone, u32 seals)
+{
+	int ret = 0;
+
+	mutex_lock(&zone->lock);
+	if (zone_is_sealed(zone, SHMZONE_SEAL_SEAL))
+		ret = -EPERM;
+	else
+		WRITE_ONCE(zone->seals, zone->seals | seals);
+	mutex_unlock(&zone->lock);
+	/* Who waits for memory learns that there is none to wait for. */
+	if (!ret && seals & SHMZONE_SEAL_ALLOC)
+		zone_wake(zone);
+	return ret;
+}
 
 /**
  * zone_init() - set up what all zones share

@@ -14,114 +14,10 @@
 
 #include "kselftest_harness.h"
 #include "utils.h"
+#include "abi_commands.h"
 
 /* A refused call that had an effect: no errno is that large. */
 #define HAD_EFFECT	100000
-
-/* What valid arguments need. */
-struct targets {
-	const char *name;		/* of the zone */
-	const char *other_name;		/* to be created */
-	__u64 object;
-	__u64 offsets[2];
-	struct shmzone_class classes[SHMZONE_CLASSES];
-	struct shmzone_class_figures figures[SHMZONE_CLASSES];
-	struct shmzone_root roots[2];
-};
-
-union arguments {
-	struct shmzone_info info;
-	struct shmzone_create create;
-	struct shmzone_open open;
-	struct shmzone_unlink unlink;
-	struct shmzone_alloc alloc;
-	struct shmzone_free free;
-	struct shmzone_query query;
-	struct shmzone_stat stat;
-	struct shmzone_class_stat class_stat;
-	struct shmzone_root_get root_get;
-	struct shmzone_root_set root_set;
-	struct shmzone_root_list root_list;
-	__u32 size;
-	unsigned char bytes[3 * 4096];
-};
-
-static void fill_info(union arguments *args, struct targets *t)
-{
-	args->info.classes = to_u64(t->classes);
-	args->info.class_count = SHMZONE_CLASSES;
-	args->info.class_size = sizeof(struct shmzone_class);
-}
-
-static void fill_create(union arguments *args, struct targets *t)
-{
-	args->create.zone_bytes = MIB;
-	args->create.name = to_u64(t->other_name);
-	args->create.name_len = strlen(t->other_name);
-	args->create.mode = 0600;
-}
-
-static void fill_open(union arguments *args, struct targets *t)
-{
-	args->open.name = to_u64(t->name);
-	args->open.name_len = strlen(t->name);
-}
-
-static void fill_unlink(union arguments *args, struct targets *t)
-{
-	args->unlink.name = to_u64(t->name);
-	args->unlink.name_len = strlen(t->name);
-}
-
-static void fill_alloc(union arguments *args, struct targets *t)
-{
-	args->alloc.bytes = 100;
-	args->alloc.offsets = to_u64(t->offsets);
-	args->alloc.count = 2;
-}
-
-static void fill_free(union arguments *args, struct targets *t)
-{
-	args->free.offsets = to_u64(&t->object);
-	args->free.count = 1;
-}
-
-static void fill_query(union arguments *args, struct targets *t)
-{
-	args->query.offset = t->object;
-}
-
-static void fill_stat(union arguments *args, struct targets *t)
-{
-}
-
-static void fill_class_stat(union arguments *args, struct targets *t)
-{
-	args->class_stat.figures = to_u64(t->figures);
-	args->class_stat.count = SHMZONE_CLASSES;
-	args->class_stat.group = SHMZONE_GROUP_ALL;
-	args->class_stat.figures_size = sizeof(t->figures[0]);
-}
-
-static void fill_root_get(union arguments *args, struct targets *t)
-{
-	args->root_get.name = to_u64("root");
-	args->root_get.name_len = 4;
-}
-
-static void fill_root_set(union arguments *args, struct targets *t)
-{
-	args->root_set.name = to_u64("root");
-	args->root_set.name_len = 4;
-	args->root_set.offset = t->object;
-}
-
-static void fill_root_list(union arguments *args, struct targets *t)
-{
-	args->root_list.roots = to_u64(t->roots);
-	args->root_list.count = 2;
-	args->root_list.root_size = sizeof(t->roots[0]);
-}
 
 FIXTURE(command) {
 	struct targets targets;
@@ -140,7 +36,8 @@ FIXTURE_VARIANT(command) {
 	size_t size_ver0;
 	size_t out;		/* where the out_ fields begin */
 	size_t in;		/* where other fields follow them; 0: nowhere */
-	size_t reserved;	/* where a reserved __u32 is; 0: nowhere */
+	size_t reserved;	/* where reserved __u32 are; 0: nowhere */
+	size_t reserved_bytes;
 	__u32 flags;		/* flags it knows */
 	bool on_control;
 	bool on_zone;
@@ -156,8 +53,9 @@ FIXTURE_VARIANT(command) {
 
 #define OUT(_name, _field)	offsetof(struct shmzone_##_name, _field)
 #define NO_OUT(_name)		sizeof(struct shmzone_##_name)
-#define RESERVED(_name)		\
-	.reserved = offsetof(struct shmzone_##_name, __reserved)
+#define RESERVED(_name)							\
+	.reserved = offsetof(struct shmzone_##_name, __reserved),	\
+	.reserved_bytes = sizeof(((struct shmzone_##_name *)0)->__reserved)
 
 FIXTURE_VARIANT_ADD(command, info_of_control) {
 	VARIANT(info, INFO, OUT(info, out_abi_version)),
@@ -171,7 +69,8 @@ FIXTURE_VARIANT_ADD(command, info_of_zone) {
 
 FIXTURE_VARIANT_ADD(command, create) {
 	VARIANT(create, CREATE, NO_OUT(create)),
-	.flags = SHMZONE_CREATE_EXCL, .on_control = true, .may_repeat = true,
+	.flags = SHMZONE_CREATE_EXCL | SHMZONE_CREATE_PERSIST,
+	.on_control = true, .may_repeat = true,
 };
 
 FIXTURE_VARIANT_ADD(command, open) {
@@ -222,6 +121,37 @@ FIXTURE_VARIANT_ADD(command, root_set) {
 
 FIXTURE_VARIANT_ADD(command, root_list) {
 	VARIANT(root_list, ROOT_LIST, OUT(root_list, out_count)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, list) {
+	VARIANT(list, LIST, OUT(list, out_cursor)),
+	.on_control = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, permit) {
+	VARIANT(permit, PERMIT, NO_OUT(permit)),
+	.flags = SHMZONE_PERMIT_MODE | SHMZONE_PERMIT_UID | SHMZONE_PERMIT_GID,
+	.on_control = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, reopen) {
+	VARIANT(reopen, REOPEN, NO_OUT(reopen)), RESERVED(reopen),
+	.flags = SHMZONE_OPEN_RDONLY, .on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, set_limit) {
+	VARIANT(set_limit, SET_LIMIT, NO_OUT(set_limit)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, add_seals) {
+	VARIANT(add_seals, ADD_SEALS, NO_OUT(add_seals)), RESERVED(add_seals),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, get_seals) {
+	VARIANT(get_seals, GET_SEALS, OUT(get_seals, out_seals)),
 	.on_zone = true, .may_repeat = true,
 };
 
@@ -323,10 +253,10 @@ TEST_F(command, only_out_fields_are_written)
 
 TEST_F(command, size_below_minimum)
 {
-	static const __u32 below[] = { 0, 1, 4, 7, 8, 16 };
+	static const __u32 below[] = { 0, 1, 4, 7, 8, 15, 16 };
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(below); i++) {
+	for (i = 0; i < ARRAY_SIZE(below) && below[i] < variant->size; i++) {
 		self->args->size = below[i];
 		refused(EINVAL);
 	}
@@ -384,6 +314,7 @@ TEST_F(command, longer_than_a_page)
 
 TEST_F(command, unknown_flags_and_reserved_fields)
 {
+	size_t at;
 	int bit;
 
 	for (bit = 0; bit < 32; bit++) {
@@ -396,10 +327,10 @@ TEST_F(command, unknown_flags_and_reserved_fields)
 			refused(EOPNOTSUPP);
 			self->args->info.flags = 0;
 		}
-		if (variant->reserved) {
-			memcpy(self->args->bytes + variant->reserved, &value, 4);
+		for (at = 0; at < variant->reserved_bytes; at += 4) {
+			memcpy(self->args->bytes + variant->reserved + at, &value, 4);
 			refused(EOPNOTSUPP);
-			memset(self->args->bytes + variant->reserved, 0, 4);
+			memset(self->args->bytes + variant->reserved + at, 0, 4);
 		}
 	}
 	fine_unspoilt();
@@ -533,6 +464,12 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_ROOT_GET:
 	case SHMZONE_CMD_ROOT_SET:
 	case SHMZONE_CMD_ROOT_LIST:
+	case SHMZONE_CMD_LIST:
+	case SHMZONE_CMD_PERMIT:
+	case SHMZONE_CMD_REOPEN:
+	case SHMZONE_CMD_SET_LIMIT:
+	case SHMZONE_CMD_ADD_SEALS:
+	case SHMZONE_CMD_GET_SEALS:
 		return true;
 	case SHMZONE_CMD_CHECK:
 		return kernel_debugs();

@@ -27,9 +27,15 @@ COMMAND(INFO, 0xb900, 80);
 COMMAND(CREATE, 0xb901, 40);
 COMMAND(OPEN, 0xb902, 24);
 COMMAND(UNLINK, 0xb903, 24);
+COMMAND(LIST, 0xb904, 48);
+COMMAND(PERMIT, 0xb905, 32);
 COMMAND(ALLOC, 0xb910, 48);
 COMMAND(FREE, 0xb911, 48);
 COMMAND(QUERY, 0xb912, 32);
+COMMAND(REOPEN, 0xb914, 16);
+COMMAND(SET_LIMIT, 0xb915, 16);
+COMMAND(ADD_SEALS, 0xb916, 16);
+COMMAND(GET_SEALS, 0xb917, 16);
 COMMAND(STAT, 0xb918, 168);
 COMMAND(CLASS_STAT, 0xb919, 40);
 
@@ -43,15 +49,25 @@ ASSERT(SHMZONE_NAME_MAX == 255);
 ASSERT(SHMZONE_BATCH_MAX == 4096);
 ASSERT(SHMZONE_ROOT_NAME_MAX == 63);
 ASSERT(SHMZONE_ROOTS_MAX == 1024);
+ASSERT(SHMZONE_LIST_MAX == 1024);
 ASSERT(SHMZONE_GROUPS == 16);
 ASSERT(SHMZONE_CLASSES == 45);
 ASSERT(SHMZONE_CLASS_SPAN == 0);
 ASSERT(SHMZONE_GROUP_ALL == 4294967295U);
 ASSERT(SHMZONE_MMAP_PAGE_MAP == 281474976710656ULL);
 ASSERT(SHMZONE_CREATE_EXCL == 1);
+ASSERT(SHMZONE_CREATE_PERSIST == 2);
 ASSERT(SHMZONE_OPEN_RDONLY == 1);
 ASSERT(SHMZONE_ALLOC_WAIT == 1);
 ASSERT(SHMZONE_ROOT_SET_CAS == 1);
+ASSERT(SHMZONE_ENTRY_PERSIST == 1);
+ASSERT(SHMZONE_PERMIT_MODE == 1);
+ASSERT(SHMZONE_PERMIT_UID == 2);
+ASSERT(SHMZONE_PERMIT_GID == 4);
+ASSERT(SHMZONE_SEAL_SEAL == 1);
+ASSERT(SHMZONE_SEAL_ALLOC == 2);
+ASSERT(SHMZONE_SEAL_LIMIT == 4);
+ASSERT(SHMZONE_SEAL_WRITE == 8);
 ASSERT(SHMZONE_KIND_NONE == 0);
 ASSERT(SHMZONE_KIND_SLAB == 1);
 ASSERT(SHMZONE_KIND_SPAN == 2);
@@ -105,6 +121,37 @@ MEMBER(unlink, name, 8, 16);
 MEMBER(unlink, name_len, 16, 20);
 MEMBER(unlink, __reserved, 20, 24);
 
+SIZE(entry, 296);
+MEMBER(entry, id, 0, 8);
+MEMBER(entry, zone_bytes, 8, 16);
+MEMBER(entry, flags, 16, 20);
+MEMBER(entry, mode, 20, 24);
+MEMBER(entry, uid, 24, 28);
+MEMBER(entry, gid, 28, 32);
+MEMBER(entry, name_len, 32, 36);
+MEMBER(entry, __reserved, 36, 40);
+MEMBER(entry, name, 40, 296);
+
+SIZE(list, 48);
+MEMBER(list, size, 0, 4);
+MEMBER(list, flags, 4, 8);
+MEMBER(list, entries, 8, 16);
+MEMBER(list, count, 16, 20);
+MEMBER(list, entry_size, 20, 24);
+MEMBER(list, cursor, 24, 32);
+MEMBER(list, out_cursor, 32, 40);
+MEMBER(list, out_count, 40, 44);
+MEMBER(list, __out_reserved, 44, 48);
+
+SIZE(permit, 32);
+MEMBER(permit, size, 0, 4);
+MEMBER(permit, flags, 4, 8);
+MEMBER(permit, name, 8, 16);
+MEMBER(permit, name_len, 16, 20);
+MEMBER(permit, mode, 20, 24);
+MEMBER(permit, uid, 24, 28);
+MEMBER(permit, gid, 28, 32);
+
 SIZE(alloc, 56);
 MEMBER(alloc, size, 0, 4);
 MEMBER(alloc, flags, 4, 8);
@@ -137,6 +184,28 @@ MEMBER(query, offset, 8, 16);
 MEMBER(query, out_bytes, 16, 24);
 MEMBER(query, out_class, 24, 28);
 MEMBER(query, out_group, 28, 32);
+
+SIZE(reopen, 16);
+MEMBER(reopen, size, 0, 4);
+MEMBER(reopen, flags, 4, 8);
+MEMBER(reopen, __reserved, 8, 16);
+
+SIZE(set_limit, 16);
+MEMBER(set_limit, size, 0, 4);
+MEMBER(set_limit, flags, 4, 8);
+MEMBER(set_limit, limit_bytes, 8, 16);
+
+SIZE(add_seals, 16);
+MEMBER(add_seals, size, 0, 4);
+MEMBER(add_seals, flags, 4, 8);
+MEMBER(add_seals, seals, 8, 12);
+MEMBER(add_seals, __reserved, 12, 16);
+
+SIZE(get_seals, 16);
+MEMBER(get_seals, size, 0, 4);
+MEMBER(get_seals, flags, 4, 8);
+MEMBER(get_seals, out_seals, 8, 12);
+MEMBER(get_seals, __out_reserved, 12, 16);
 
 SIZE(stat, 168);
 MEMBER(stat, size, 0, 4);

@@ -8,6 +8,7 @@
  * This needs a kernel with fault injection.
  */
 #include <fcntl.h>
+#include <sched.h>
 
 #include "kselftest_harness.h"
 #include "utils.h"
@@ -104,6 +105,80 @@ static int open_named_zone(struct scene *scene)
 static void close_made(struct scene *scene)
 {
 	close(scene->made);
+}
+
+static int create_persistent_zone(struct scene *scene)
+{
+	scene->made = _try_create_persistent(scene->control, "selftest-new", 0600);
+	return scene->made;
+}
+
+/* So that the next name is the first of its namespace. */
+static int go_elsewhere(struct scene *scene)
+{
+	return unshare(CLONE_NEWIPC) ? -errno : 0;
+}
+
+static void end_persistent(struct scene *scene)
+{
+	close(scene->made);
+	_try_unlink_zone(scene->control, "selftest-new");
+}
+
+static int reopen_zone(struct scene *scene)
+{
+	scene->made = _try_reopen(scene->zone, SHMZONE_OPEN_RDONLY);
+	return scene->made;
+}
+
+static int list_names(struct scene *scene)
+{
+	struct shmzone_entry entries[20];
+	__u64 cursor = 0;
+
+	return _try_list(scene->control, &cursor, 20, entries);
+}
+
+static int permit_name(struct scene *scene)
+{
+	return _try_permit(scene->control, ZONE_NAME,
+			   SHMZONE_PERMIT_MODE | SHMZONE_PERMIT_UID, 0640, OWNER, 0);
+}
+
+static int unlink_name(struct scene *scene)
+{
+	int ret = _try_unlink_zone(scene->control, ZONE_NAME);
+
+	/* Done by the call that was made to fail, and not told. */
+	return ret == -ENOENT ? 0 : ret;
+}
+
+static int change_limit(struct scene *scene)
+{
+	int ret = _try_set_limit(scene->zone, GIB / 2);
+
+	return ret ? ret : _try_set_limit(scene->zone, GIB);
+}
+
+static int seal_zone(struct scene *scene)
+{
+	int ret = _try_add_seals(scene->zone, SHMZONE_SEAL_LIMIT);
+
+	return ret ? ret : _try_get_seals(scene->zone);
+}
+
+static int read_fdinfo(struct scene *scene)
+{
+	char path[64], text[2000];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", scene->zone);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	ret = read(fd, text, sizeof(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
 }
 
 static int alloc_slot(struct scene *scene)
@@ -299,6 +374,42 @@ FIXTURE_VARIANT_ADD(fail_nth, create_named) {
 
 FIXTURE_VARIANT_ADD(fail_nth, open) {
 	STEPS(NULL, open_named_zone, close_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, create_persistent) {
+	STEPS(NULL, create_persistent_zone, end_persistent)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, first_name_of_a_namespace) {
+	STEPS(go_elsewhere, create_persistent_zone, end_persistent)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, reopen) {
+	STEPS(NULL, reopen_zone, close_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, list) {
+	STEPS(NULL, list_names, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, permit) {
+	STEPS(NULL, permit_name, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, unlink) {
+	STEPS(NULL, unlink_name, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, set_limit) {
+	STEPS(NULL, change_limit, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, seals) {
+	STEPS(NULL, seal_zone, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, fdinfo) {
+	STEPS(NULL, read_fdinfo, NULL)
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, alloc_slot) {

@@ -4,17 +4,10 @@
  */
 #include <sched.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "utils.h"
-
-/* Users and groups of no importance on any system. */
-#define OWNER		20001
-#define MEMBER		20002
-#define STRANGER	20003
-#define GROUP		30001
 
 FIXTURE(names) {
 	const char *name;
@@ -234,12 +227,6 @@ TEST_F(names, mode_bits_that_are_none)
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		fail_create_named(EINVAL, self->control, self->name, bad[i]);
 	create_named(self->control, self->name, 0);
-}
-
-static bool become(uid_t uid, gid_t gid)
-{
-	return !setgroups(0, NULL) && !setresgid(gid, gid, gid) &&
-	       !setresuid(uid, uid, uid);
 }
 
 /* One call, made in a child of another identity. */

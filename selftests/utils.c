@@ -92,6 +92,88 @@ int _try_unlink_zone(int control, const char *name)
 	return _try_call(control, SHMZONE_UNLINK, &args);
 }
 
+int _try_create_persistent(int control, const char *name, __u32 mode)
+{
+	struct shmzone_create args = {
+		SIZED(shmzone_create),
+		.flags = SHMZONE_CREATE_PERSIST,
+		.zone_bytes = MIB,
+		NAMED(name),
+		.mode = mode,
+	};
+
+	return _try_call(control, SHMZONE_CREATE, &args);
+}
+
+int _try_permit(int control, const char *name, __u32 which, __u32 mode, __u32 uid,
+		__u32 gid)
+{
+	struct shmzone_permit args = {
+		SIZED(shmzone_permit),
+		.flags = which,
+		NAMED(name),
+		.mode = mode,
+		.uid = uid,
+		.gid = gid,
+	};
+
+	return _try_call(control, SHMZONE_PERMIT, &args);
+}
+
+int _try_chmod_name(int control, const char *name, __u32 mode)
+{
+	return _try_permit(control, name, SHMZONE_PERMIT_MODE, mode, 0, 0);
+}
+
+int _try_list(int control, __u64 *cursor, __u32 count, struct shmzone_entry *entries)
+{
+	struct shmzone_list args = {
+		SIZED(shmzone_list),
+		.entries = to_u64(entries),
+		.count = count,
+		.entry_size = sizeof(*entries),
+		.cursor = *cursor,
+	};
+	int ret = _try_call(control, SHMZONE_LIST, &args);
+
+	if (ret)
+		return ret;
+	*cursor = args.out_cursor;
+	return args.out_count;
+}
+
+int _try_reopen(int zone, __u32 flags)
+{
+	struct shmzone_reopen args = { SIZED(shmzone_reopen), .flags = flags };
+
+	return _try_call(zone, SHMZONE_REOPEN, &args);
+}
+
+int _try_set_limit(int zone, __u64 bytes)
+{
+	struct shmzone_set_limit args = {
+		SIZED(shmzone_set_limit),
+		.limit_bytes = bytes,
+	};
+
+	return _try_call(zone, SHMZONE_SET_LIMIT, &args);
+}
+
+int _try_add_seals(int zone, __u32 seals)
+{
+	struct shmzone_add_seals args = { SIZED(shmzone_add_seals), .seals = seals };
+
+	return _try_call(zone, SHMZONE_ADD_SEALS, &args);
+}
+
+int _try_get_seals(int zone)
+{
+	struct shmzone_get_seals args = { SIZED(shmzone_get_seals) };
+	int ret = _try_call(zone, SHMZONE_GET_SEALS, &args);
+
+	return ret ? ret : (int)args.out_seals;
+}
+
 int _try_info(int fd, struct shmzone_info *info)
 {
 	memset(info, 0, sizeof(*info));
@@ -116,6 +198,22 @@ int _try_alloc_in(int zone, __u32 group, __u64 bytes, __u32 count, __u64 *offset
 int _try_alloc(int zone, __u64 bytes, __u32 count, __u64 *offsets)
 {
 	return _try_alloc_in(zone, 0, bytes, count, offsets);
+}
+
+int _try_alloc_wait(int zone, __u64 bytes, __u32 count, __u64 timeout_ns,
+		    __u64 *offsets)
+{
+	struct shmzone_alloc args = {
+		SIZED(shmzone_alloc),
+		.flags = SHMZONE_ALLOC_WAIT,
+		.bytes = bytes,
+		.offsets = to_u64(offsets),
+		.count = count,
+		.timeout_ns = timeout_ns,
+	};
+	int ret = _try_call(zone, SHMZONE_ALLOC, &args);
+
+	return ret < 0 ? ret : (int)args.out_count;
 }
 
 static int try_free(int zone, const __u64 *offsets, __u32 count, __u64 bytes)
@@ -383,4 +481,24 @@ void *page_before_hole(void)
 	if (map == MAP_FAILED || munmap(map + page, page))
 		abort();
 	return map + page;
+}
+
+bool falls_asleep(pid_t task)
+{
+	char path[64], text[256], *state;
+	int i;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", task);
+	for (i = 0; i < 30000; i++) {
+		FILE *file = fopen(path, "r");
+
+		if (!file)
+			return false;
+		state = fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
+		fclose(file);
+		if (state && state[2] == 'S')
+			return true;
+		usleep(1000);
+	}
+	return false;
 }

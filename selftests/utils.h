@@ -47,11 +47,22 @@ int _try_create_limited(int control, __u64 bytes, __u64 limit);
 int _try_create_named(int control, const char *name, __u32 mode);
 int _try_open_zone(int control, const char *name, __u32 flags);
 int _try_unlink_zone(int control, const char *name);
+int _try_create_persistent(int control, const char *name, __u32 mode);
+int _try_permit(int control, const char *name, __u32 which, __u32 mode, __u32 uid,
+		__u32 gid);
+int _try_chmod_name(int control, const char *name, __u32 mode);
+int _try_list(int control, __u64 *cursor, __u32 count, struct shmzone_entry *entries);
+int _try_reopen(int zone, __u32 flags);
+int _try_set_limit(int zone, __u64 bytes);
+int _try_add_seals(int zone, __u32 seals);
+int _try_get_seals(int zone);
 int _try_info(int fd, struct shmzone_info *info);
 
 /* Objects. alloc gives how many were allocated, free how many were freed. */
 int _try_alloc(int zone, __u64 bytes, __u32 count, __u64 *offsets);
 int _try_alloc_in(int zone, __u32 group, __u64 bytes, __u32 count, __u64 *offsets);
+int _try_alloc_wait(int zone, __u64 bytes, __u32 count, __u64 timeout_ns,
+		    __u64 *offsets);
 int _try_free_at(int zone, __u64 offset);
 int _try_free_sized(int zone, __u64 offset, __u64 bytes);
 int _try_free_all(int zone, const __u64 *offsets, __u32 count);
@@ -100,6 +111,34 @@ int in_child(int (*function)(void *arg), void *arg);
 pid_t start_child(int (*function)(void *arg), void *arg);
 int end_child(pid_t pid);
 
+/* Users and groups of no importance on any system. */
+#define OWNER		20001
+#define MEMBER		20002
+#define STRANGER	20003
+#define GROUP		30001
+
+/* Be that user from now on, in that group alone and without capabilities. */
+bool become(uid_t uid, gid_t gid);
+
+/*
+ * Be root of a new user namespace, and in the other new namespaces of @flags
+ * (CLONE_NEW*). It has all the users below 65536 if root makes it; else its only
+ * user is root, who is the caller outside. False if the kernel has none.
+ */
+bool enter_user_namespace(int flags);
+
+/* The number that follows "shmzone-KEY:" of a descriptor, or UINT64_MAX. */
+__u64 fdinfo_number(int zone, const char *key);
+/* The text there; false if there is no such line. */
+bool fdinfo_text(int zone, const char *key, char *text, size_t size);
+
+/* A parameter of the module; false if it cannot be set. */
+bool set_parameter(const char *name, unsigned long long value);
+unsigned long long get_parameter(const char *name);
+
+/* Wait until a task sleeps interruptibly, for half a minute at most. */
+bool falls_asleep(pid_t task);
+
 /* Content that tells objects and owners apart. */
 void fill_pattern(void *memory, size_t bytes, __u64 seed);
 bool has_pattern(const void *memory, size_t bytes, __u64 seed);
@@ -130,6 +169,17 @@ void *page_before_hole(void);
 #define fail_open_zone(e, ...)	gives_errno(e, _try_open_zone(__VA_ARGS__))
 #define unlink_zone(...)	not_negative(_try_unlink_zone(__VA_ARGS__))
 #define fail_unlink_zone(e, ...) gives_errno(e, _try_unlink_zone(__VA_ARGS__))
+#define create_persistent(...)	not_negative(_try_create_persistent(__VA_ARGS__))
+#define permit(...)		not_negative(_try_permit(__VA_ARGS__))
+#define fail_permit(e, ...)	gives_errno(e, _try_permit(__VA_ARGS__))
+#define chmod_name(...)		not_negative(_try_chmod_name(__VA_ARGS__))
+#define reopen(...)		not_negative(_try_reopen(__VA_ARGS__))
+#define fail_reopen(e, ...)	gives_errno(e, _try_reopen(__VA_ARGS__))
+#define set_limit(...)		not_negative(_try_set_limit(__VA_ARGS__))
+#define fail_set_limit(e, ...)	gives_errno(e, _try_set_limit(__VA_ARGS__))
+#define add_seals(...)		not_negative(_try_add_seals(__VA_ARGS__))
+#define fail_add_seals(e, ...)	gives_errno(e, _try_add_seals(__VA_ARGS__))
+#define get_seals(...)		not_negative(_try_get_seals(__VA_ARGS__))
 #define info(...)		not_negative(_try_info(__VA_ARGS__))
 #define alloc_objects(zone, bytes, count, offsets)			\
 	ASSERT_EQ((int)(count), _try_alloc(zone, bytes, count, offsets))

@@ -40,48 +40,12 @@ struct waiter {
 	__u64 offsets[SPANS];
 };
 
-static int try_wait(int zone, __u64 bytes, __u32 count, __u64 timeout_ns, __u64 *offsets)
-{
-	struct shmzone_alloc args = {
-		SIZED(shmzone_alloc),
-		.flags = SHMZONE_ALLOC_WAIT,
-		.bytes = bytes,
-		.offsets = to_u64(offsets),
-		.count = count,
-		.timeout_ns = timeout_ns,
-	};
-	int ret = _try_call(zone, SHMZONE_ALLOC, &args);
-
-	return ret < 0 ? ret : (int)args.out_count;
-}
-
 static __u64 now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000 * MS + now.tv_nsec;
-}
-
-/* Wait until a task sleeps interruptibly, for half a minute at most. */
-static bool falls_asleep(pid_t task)
-{
-	char path[64], text[256], *state;
-	int i;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", task);
-	for (i = 0; i < 30000; i++) {
-		FILE *file = fopen(path, "r");
-
-		if (!file)
-			return false;
-		state = fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
-		fclose(file);
-		if (state && state[2] == 'S')
-			return true;
-		usleep(1000);
-	}
-	return false;
 }
 
 FIXTURE(wait) {
@@ -126,7 +90,7 @@ static int wait_in_child(void *arg)
 	if (me->uid && (setgroups(0, NULL) || setresuid(me->uid, me->uid, me->uid)))
 		return 1;
 	__atomic_store_n(&me->waits, true, __ATOMIC_SEQ_CST);
-	me->ret = try_wait(me->zone, me->bytes, me->count, me->timeout_ns, me->offsets);
+	me->ret = _try_alloc_wait(me->zone, me->bytes, me->count, me->timeout_ns, me->offsets);
 	return 0;
 }
 
@@ -162,7 +126,7 @@ static int end_waiter(FIXTURE_DATA(wait) *self, int i)
 do {									\
 	__u64 _start = now_ns(), _offset;				\
 									\
-	ASSERT_EQ(-ETIMEDOUT, try_wait(zone, bytes, count, 30 * MS, &_offset)); \
+	ASSERT_EQ(-ETIMEDOUT, _try_alloc_wait(zone, bytes, count, 30 * MS, &_offset)); \
 	ASSERT_LE(30 * MS, now_ns() - _start);				\
 } while (0)
 
@@ -171,9 +135,9 @@ TEST_F(wait, not_if_there_is_memory)
 	__u64 offset;
 
 	free_at(self->zone, self->full[0]);
-	ASSERT_EQ(1, try_wait(self->zone, SPAN_BYTES, 1, 0, &offset));
+	ASSERT_EQ(1, _try_alloc_wait(self->zone, SPAN_BYTES, 1, 0, &offset));
 	free_at(self->zone, offset);
-	ASSERT_EQ(1, try_wait(self->zone, SPAN_BYTES, 1, 1, &offset));
+	ASSERT_EQ(1, _try_alloc_wait(self->zone, SPAN_BYTES, 1, 1, &offset));
 }
 
 TEST_F(wait, no_longer_than_told)
@@ -182,7 +146,7 @@ TEST_F(wait, no_longer_than_told)
 
 	times_out(self->zone, SPAN_BYTES, 1);
 	times_out(self->zone, 8, 1);
-	ASSERT_EQ(-ETIMEDOUT, try_wait(self->zone, 8, 1, 1, &offset));
+	ASSERT_EQ(-ETIMEDOUT, _try_alloc_wait(self->zone, 8, 1, 1, &offset));
 	/* Behind another one, too. */
 	started(0, SPAN_BYTES, 1, 0);
 	times_out(self->zone, SPAN_BYTES, 1);
@@ -255,16 +219,16 @@ TEST_F(wait, not_for_what_can_never_be)
 	int zone = create_limited(self->control, GIB, 2 * page_bytes());
 	__u64 offset;
 
-	ASSERT_EQ(-ENOMEM, try_wait(self->zone, SPANS * SPAN_BYTES + 1, 1, 0, &offset));
-	ASSERT_EQ(-ENOMEM, try_wait(self->zone, GIB, 1, 0, &offset));
-	ASSERT_EQ(-ENOMEM, try_wait(self->zone, UINT64_MAX, 1, 0, &offset));
+	ASSERT_EQ(-ENOMEM, _try_alloc_wait(self->zone, SPANS * SPAN_BYTES + 1, 1, 0, &offset));
+	ASSERT_EQ(-ENOMEM, _try_alloc_wait(self->zone, GIB, 1, 0, &offset));
+	ASSERT_EQ(-ENOMEM, _try_alloc_wait(self->zone, UINT64_MAX, 1, 0, &offset));
 	/* No slab fits below this limit; nor behind the first page of this zone. */
-	ASSERT_EQ(-ENOMEM, try_wait(zone, 64, 1, 0, &offset));
+	ASSERT_EQ(-ENOMEM, _try_alloc_wait(zone, 64, 1, 0, &offset));
 	zone = create(self->control, 4 * page_bytes());
-	ASSERT_EQ(-ENOMEM, try_wait(zone, 64, 1, 0, &offset));
+	ASSERT_EQ(-ENOMEM, _try_alloc_wait(zone, 64, 1, 0, &offset));
 	/* No need to queue up to learn that. */
 	started(0, SPAN_BYTES, 1, 0);
-	ASSERT_EQ(-ENOMEM, try_wait(self->zone, GIB, 1, 0, &offset));
+	ASSERT_EQ(-ENOMEM, _try_alloc_wait(self->zone, GIB, 1, 0, &offset));
 	/* All there can be is not too much to wait for. */
 	times_out(self->zone, SPANS * SPAN_BYTES, 1);
 }
@@ -273,9 +237,9 @@ TEST_F(wait, bad_arguments_do_not_wait)
 {
 	__u64 offset;
 
-	ASSERT_EQ(-EINVAL, try_wait(self->zone, 0, 1, 0, &offset));
-	ASSERT_EQ(-EINVAL, try_wait(self->zone, 8, 0, 0, &offset));
-	ASSERT_EQ(-EINVAL, try_wait(self->zone, 8, SHMZONE_BATCH_MAX + 1, 0, &offset));
+	ASSERT_EQ(-EINVAL, _try_alloc_wait(self->zone, 0, 1, 0, &offset));
+	ASSERT_EQ(-EINVAL, _try_alloc_wait(self->zone, 8, 0, 0, &offset));
+	ASSERT_EQ(-EINVAL, _try_alloc_wait(self->zone, 8, SHMZONE_BATCH_MAX + 1, 0, &offset));
 }
 
 TEST_F(wait, one_slot_is_enough)
@@ -299,7 +263,7 @@ TEST_F(wait, batch_waits_for_its_first_object)
 	free_at(self->zone, self->full[1]);
 	gives(1, 0);
 	free_all(self->zone, self->full + 2, 2);
-	ASSERT_EQ(2, try_wait(self->zone, SPAN_BYTES, 4, 0, self->waiters[0].offsets));
+	ASSERT_EQ(2, _try_alloc_wait(self->zone, SPAN_BYTES, 4, 0, self->waiters[0].offsets));
 }
 
 TEST_F(wait, in_order_of_arrival)
@@ -395,7 +359,7 @@ TEST_F(wait, signal_ends_it)
 	gives(-EINTR, 0);
 	ASSERT_EQ(SPANS, stat_of(self->zone).out_live_objects);
 	free_at(self->zone, self->full[0]);
-	ASSERT_EQ(1, try_wait(self->zone, SPAN_BYTES, 1, 0, self->full));
+	ASSERT_EQ(1, _try_alloc_wait(self->zone, SPAN_BYTES, 1, 0, self->full));
 }
 
 TEST_F(wait, read_only_descriptor)
@@ -405,8 +369,8 @@ TEST_F(wait, read_only_descriptor)
 	int reader = open_zone(self->control, name, SHMZONE_OPEN_RDONLY);
 	__u64 offset;
 
-	ASSERT_EQ(-EACCES, try_wait(reader, 8, 1, 0, &offset));
-	ASSERT_EQ(1, try_wait(zone, 8, 1, 0, &offset));
+	ASSERT_EQ(-EACCES, _try_alloc_wait(reader, 8, 1, 0, &offset));
+	ASSERT_EQ(1, _try_alloc_wait(zone, 8, 1, 0, &offset));
 }
 
 TEST_F(wait, unprivileged_users)
@@ -432,7 +396,7 @@ static void *wait_in_thread(void *arg)
 	struct thread *thread = arg;
 
 	__atomic_store_n(&thread->tid, gettid(), __ATOMIC_SEQ_CST);
-	thread->ret = try_wait(thread->zone, SPAN_BYTES, 1, 0, &thread->offset);
+	thread->ret = _try_alloc_wait(thread->zone, SPAN_BYTES, 1, 0, &thread->offset);
 	return NULL;
 }
 
@@ -498,7 +462,7 @@ TEST_F(wait, free_at_the_moment_of_a_failure)
 	for (i = 0; i < ROUNDS; i++) {
 		__atomic_store_n(&race->object, object, __ATOMIC_SEQ_CST);
 		dawdle(&seed);
-		ASSERT_EQ(1, try_wait(race->zone, SPAN_BYTES, 1, 0, &object));
+		ASSERT_EQ(1, _try_alloc_wait(race->zone, SPAN_BYTES, 1, 0, &object));
 	}
 	ASSERT_EQ(0, end_child(child));
 }
@@ -516,7 +480,7 @@ static int wait_and_free(void *arg)
 	for (i = 0; i < 150; i++) {
 		__u64 timeout_ns = rand_r(&seed) % 4 ? 0 : 1 + rand_r(&seed) % (2 * MS);
 
-		ret = try_wait(zone, sizes[rand_r(&seed) % 5], 1, timeout_ns, &offset);
+		ret = _try_alloc_wait(zone, sizes[rand_r(&seed) % 5], 1, timeout_ns, &offset);
 		if (ret == -ETIMEDOUT && timeout_ns)
 			continue;
 		if (ret != 1)
@@ -546,7 +510,7 @@ static int wait_for_too_much(void *arg)
 {
 	__u64 offset;
 
-	return try_wait(*(int *)arg, 16 * page_bytes(), 1, 0, &offset);
+	return _try_alloc_wait(*(int *)arg, 16 * page_bytes(), 1, 0, &offset);
 }
 
 TEST_F(wait, many_wait_behind_those_who_are_killed)

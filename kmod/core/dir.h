@@ -162,14 +162,18 @@ static inline struct dir_view dir_view(const struct dir *dir)
  */
 static inline const u64 *dir_where(struct dir_view view, u64 page)
 {
+	const u64 slot_mask = (1U << DIR_NODE_SHIFT) - 1;
 	const union dir_node *node = view.node;
+	const struct dir_slot *slot;
 	u32 shift = view.shift;
 
 	if (unlikely(page >> shift))
 		return NULL;
-	for (; node && shift > DIR_LEAF_SHIFT; shift -= DIR_NODE_SHIFT)
-		node = READ_ONCE(node->slot[page >> (shift - DIR_NODE_SHIFT) &
-					    ((1U << DIR_NODE_SHIFT) - 1)].child);
+	while (node && shift > DIR_LEAF_SHIFT) {
+		shift -= DIR_NODE_SHIFT;
+		slot = &node->slot[page >> shift & slot_mask];
+		node = READ_ONCE(slot->child);
+	}
 	return node ? &node->entry[page & ((1U << DIR_LEAF_SHIFT) - 1)] : NULL;
 }
 

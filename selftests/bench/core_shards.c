@@ -63,8 +63,10 @@ static void crowd_round(struct watch *watch, void *arg)
 	struct member member[THREADS];
 	u32 i;
 
-	for (i = 0; i < crowd->threads; i++)
-		member[i] = (struct member){ .zone = &crowd->zone[crowd->apart ? i : 0], .hint = i };
+	for (i = 0; i < crowd->threads; i++) {
+		member[i].zone = &crowd->zone[crowd->apart ? i : 0];
+		member[i].hint = i;
+	}
 	watch_start(watch);
 	for (i = 1; i < crowd->threads; i++)
 		pthread_create(&member[i].thread, NULL, member_work, &member[i]);

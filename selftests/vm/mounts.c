@@ -76,7 +76,8 @@ bool mount_all(void)
 	load_boot_modules();
 	if (!mount_root())
 		return false;
-	if (chdir("/root") || chroot("."))
+	/* Moved over the old root: who is merely chrooted gets no user namespace. */
+	if (chdir("/root") || mount(".", "/", NULL, MS_MOVE, NULL) || chroot("."))
 		return false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {

@@ -15,13 +15,13 @@
  * DOC: objects
  *
  * The *control descriptor* is an open /dev/shmzone; whoever may open the node,
- * for reading or writing, may use it. It takes INFO, CREATE, OPEN and UNLINK.
- * CREATE and OPEN return a *zone descriptor*, which takes INFO, ALLOC, FREE,
- * QUERY, STAT, CLASS_STAT, ROOT_GET, ROOT_SET and ROOT_LIST, and which is mapped
- * with mmap(2) and waited on with poll(2). A zone lives as
- * long as a descriptor or a mapping of it does, in any process; its name goes
- * with it, or earlier by UNLINK. Descriptors are close-on-exec; hand them on by
- * fork(2) or SCM_RIGHTS.
+ * for reading or writing, may use it. It takes INFO, CREATE, OPEN, UNLINK, LIST
+ * and PERMIT. CREATE and OPEN return a *zone descriptor*, which takes all other
+ * commands and INFO, and which is mapped with mmap(2) and waited on with poll(2).
+ * A zone lives as long as a descriptor or a mapping of it does, in any process;
+ * its name goes with it, or earlier by UNLINK. The name of a *persistent* zone is
+ * one of its users: it lives until UNLINK, or until its IPC namespace ends.
+ * Descriptors are close-on-exec; hand them on by fork(2) or SCM_RIGHTS.
  *
  * Memory inside a zone is named by its *offset*: the position in bytes from
  * the zone's start, the same in every process. Offset 0 is never allocated.
@@ -40,7 +40,8 @@
  *
  * mmap fails with EINVAL for MAP_PRIVATE and for ranges beyond the area, and
  * with EACCES for PROT_EXEC (EPERM on kernels that refuse it themselves), for a
- * writable page map, and for writable data through a read-only descriptor.
+ * writable page map, and for writable data through a read-only descriptor; and
+ * with EPERM for writable data of a zone with %SHMZONE_SEAL_WRITE.
  *
  * Mappings do not grow with mremap(2) and stay out of core dumps. mlock(2)
  * brings the data in but does not keep it from being swapped out. 32-bit
@@ -97,6 +98,7 @@
  * E2BIG       the structure is longer than the kernel knows, and not zero; or
  *             a size is beyond the page size
  * EBADF       not an open descriptor
+ * EDQUOT      CREATE, SET_LIMIT: the creator has no more zones or bytes to have
  * EEXIST      CREATE with %SHMZONE_CREATE_EXCL: the name is taken
  * EFAULT      a pointer is wrong; for batches see the command
  * EMFILE      CREATE, OPEN: too many descriptors; also ENFILE
@@ -111,7 +113,8 @@
  * ENOTTY      no such command for this kind of descriptor
  * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero
  * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
- * EPERM       UNLINK: not the owner of the name
+ * EPERM       UNLINK, PERMIT: not the owner of the name; ALLOC, SET_LIMIT,
+ *             ADD_SEALS and mmap: a seal forbids it
  * ETIMEDOUT   ALLOC waited as long as it was told to
  * =========== ============================================================
  */
@@ -127,6 +130,9 @@
 /* Entries in one ALLOC or FREE at most. */
 #define SHMZONE_BATCH_MAX	4096
 
+/* Names in one LIST at most. */
+#define SHMZONE_LIST_MAX	1024
+
 /* Groups are numbered from 0 to SHMZONE_GROUPS - 1. */
 #define SHMZONE_GROUPS		16
 
@@ -141,15 +147,21 @@ enum {
 	SHMZONE_CMD_CREATE = 0x01,
 	SHMZONE_CMD_OPEN = 0x02,
 	SHMZONE_CMD_UNLINK = 0x03,
+	SHMZONE_CMD_LIST = 0x04,
+	SHMZONE_CMD_PERMIT = 0x05,
 	SHMZONE_CMD_ALLOC = 0x10,
 	SHMZONE_CMD_FREE = 0x11,
 	SHMZONE_CMD_QUERY = 0x12,
+	SHMZONE_CMD_REOPEN = 0x14,
+	SHMZONE_CMD_SET_LIMIT = 0x15,
+	SHMZONE_CMD_ADD_SEALS = 0x16,
+	SHMZONE_CMD_GET_SEALS = 0x17,
 	SHMZONE_CMD_STAT = 0x18,
 	SHMZONE_CMD_CLASS_STAT = 0x19,
-	SHMZONE_CMD_CHECK = 0x3f,
 	SHMZONE_CMD_ROOT_GET = 0x20,
 	SHMZONE_CMD_ROOT_SET = 0x21,
 	SHMZONE_CMD_ROOT_LIST = 0x22,
+	SHMZONE_CMD_CHECK = 0x3f,
 };
 
 /**
@@ -238,11 +250,13 @@ struct shmzone_info {
 
 /* Fail with EEXIST if the name exists, instead of opening that zone. */
 #define SHMZONE_CREATE_EXCL	(1U << 0)
+/* Let the zone live until UNLINK, or its namespace's end, users or not. */
+#define SHMZONE_CREATE_PERSIST	(1U << 1)
 
 /**
  * struct shmzone_create - ioctl(SHMZONE_CREATE): make a zone
  * @size: sizeof(struct shmzone_create)
- * @flags: 0 or %SHMZONE_CREATE_EXCL (which needs a name)
+ * @flags: %SHMZONE_CREATE_EXCL and %SHMZONE_CREATE_PERSIST, which need a name
  * @zone_bytes: bytes of address space: a multiple of the page size, at least
  *              two pages. It costs nothing until it is used. The first page
  *              is never allocated and slabs take three to eight pages, so a
@@ -259,7 +273,8 @@ struct shmzone_info {
  *
  * If the name exists in the caller's IPC namespace and %SHMZONE_CREATE_EXCL is
  * not given, that zone is opened for reading and writing as by OPEN, whatever
- * its size, limit and mode. No half-made zone is ever visible to others.
+ * its size, limit and mode, and whether it persists or not. No half-made zone is
+ * ever visible to others.
  *
  * Returns a zone descriptor open for reading and writing.
  */
@@ -311,7 +326,7 @@ struct shmzone_open {
  * @__reserved: must be 0
  *
  * The zone lives on for those who have it; the name is free again at once.
- * Only the owner of the name and CAP_SYS_ADMIN may do this: EPERM.
+ * Only creator and owner of the name and CAP_SYS_ADMIN may do this: EPERM.
  */
 struct shmzone_unlink {
 	__u32 size;
@@ -346,7 +361,8 @@ struct shmzone_unlink {
  *
  * Returns 0 if at least one object was allocated, else ENOMEM. If the answer
  * cannot be written in full, nothing is allocated: EFAULT. Objects are not
- * zeroed. Needs a descriptor open for writing: EACCES.
+ * zeroed. Needs a descriptor open for writing: EACCES. EPERM after
+ * %SHMZONE_SEAL_ALLOC.
  *
  * With %SHMZONE_ALLOC_WAIT, and while there is no memory for a single object:
  * ETIMEDOUT at the end of @timeout_ns, EINTR if a signal arrives. The call is
@@ -562,6 +578,7 @@ struct shmzone_check {
 
 #define SHMZONE_CHECK_SIZE_VER0	128
 #define SHMZONE_CHECK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CHECK)
+#include <linux/shmzone_rights.h>
 #include <linux/shmzone_roots.h>
 
 #endif /* _LINUX_SHMZONE_H */

@@ -15,7 +15,9 @@
  *
  * Ownership. Objects belong to the zone: any process may free what another one
  * allocated. shmz_close() and the end of a process free no object. A zone ends,
- * with all that is in it, when no process has it open or mapped any more.
+ * with all that is in it, when no process has it open or mapped any more; one
+ * created with SHMZ_PERSIST not before shmz_unlink(), so that a program can be
+ * restarted and find all as it was.
  *
  * Threads and fork. A handle may be used by any number of threads at once,
  * without locks; only shmz_close() must be the last use of it. After fork(2)
@@ -64,6 +66,8 @@ struct shmz;
 
 /* struct shmz_options: fail with EEXIST instead of opening an existing zone. */
 #define SHMZ_EXCL	(1U << 0)
+/* The same: let a new zone live until shmz_unlink(), whoever uses it. */
+#define SHMZ_PERSIST	(1U << 1)
 
 /*
  * struct shmz_options - what shmz_create() can be told
@@ -73,7 +77,7 @@ struct shmz;
  *	   at most the size of the zone. 0: the size of the zone.
  * @mode: who may open the zone by its name, as for files, of 0666; the umask
  *	  does not apply. 0: 0600.
- * @flags: SHMZ_EXCL or 0
+ * @flags: SHMZ_EXCL, SHMZ_PERSIST or 0; both need a name
  */
 struct shmz_options {
 	size_t size;
@@ -97,21 +101,28 @@ struct shmz_options {
  * shmz_size() tells which size it has. With @name NULL only children and
  * those who are sent the descriptor can reach it. @opts may be NULL.
  *
- * errno: EEXIST (with SHMZ_EXCL), EACCES, EINVAL, ENAMETOOLONG, ENOMEM,
- * EOVERFLOW (zone too large), E2BIG and EOPNOTSUPP (@opts from the future), and
- * those of open(2) on /dev/shmzone.
+ * errno: EEXIST (with SHMZ_EXCL), EACCES, EDQUOT (the user has no more zones or
+ * bytes to have), EINVAL, ENAMETOOLONG, ENOMEM, EOVERFLOW (zone too large),
+ * E2BIG and EOPNOTSUPP (@opts from the future), and those of open(2) on
+ * /dev/shmzone.
  */
 SHMZ_MUST_CHECK struct shmz *shmz_create(const char *name, uint64_t bytes,
 					 const struct shmz_options *opts);
 
 /* shmz_open(): map read-only; allocating and freeing then fails with EACCES. */
 #define SHMZ_RDONLY	(1U << 0)
+/*
+ * shmz_open(): map read-only, but keep all other rights: to allocate, to free,
+ * to set the limit, to seal. So is a zone opened that is sealed against writing.
+ */
+#define SHMZ_MAP_RDONLY	(1U << 1)
 
 /*
- * Open and map the zone called @name. @flags: SHMZ_RDONLY or 0.
+ * Open and map the zone called @name. @flags: SHMZ_RDONLY, SHMZ_MAP_RDONLY or 0.
  *
  * errno: ENOENT (no such name), EACCES, EINVAL, ENAMETOOLONG, ENOMEM,
- * EOPNOTSUPP (unknown flag), and those of open(2) on /dev/shmzone.
+ * EOPNOTSUPP (unknown flag), EPERM (without flags: the zone is sealed against
+ * writing), and those of open(2) on /dev/shmzone.
  */
 SHMZ_MUST_CHECK struct shmz *shmz_open(const char *name, unsigned int flags);
 
@@ -121,7 +132,7 @@ SHMZ_MUST_CHECK struct shmz *shmz_open(const char *name, unsigned int flags);
  * A descriptor opened read-only gives a read-only handle.
  *
  * errno: EBADF; ENOTTY or EINVAL (or whatever its driver says) if @fd is
- * not a zone; ENOMEM.
+ * not a zone; ENOMEM; EPERM as shmz_open().
  */
 SHMZ_MUST_CHECK struct shmz *shmz_adopt(int fd);
 
@@ -135,6 +146,15 @@ SHMZ_MUST_CHECK struct shmz *shmz_adopt(int fd);
  * first poll of the zone on.) It may fail again, as others are woken too.
  */
 int shmz_fd(const struct shmz *z);
+
+/*
+ * One more descriptor of the zone, which is the caller's, close-on-exec; with
+ * SHMZ_RDONLY in @flags a read-only one, to be handed to who is only to read.
+ *
+ * Returns the descriptor, -EACCES (more than the handle itself may),
+ * -EOPNOTSUPP (unknown flag), -EMFILE or -ENOMEM.
+ */
+int shmz_reopen(const struct shmz *z, unsigned int flags);
 
 /*
  * Unmap the zone, close its descriptor and free the handle; pointers into the
@@ -151,6 +171,56 @@ void shmz_close(struct shmz *z);
 int shmz_unlink(const char *name);
 
 /*
+ * Change who may open a zone by its name: the mode, of 0666; the owner and the
+ * group, of which (uid_t)-1 or (gid_t)-1 stays as it is. Creator and owner alone
+ * may do it, and root. Those who have the zone open keep it.
+ *
+ * Returns 0, -ENOENT, -EPERM, -EINVAL (bad name or mode; no such user or group
+ * in this user namespace) or -ENAMETOOLONG, or an error of open(2) on
+ * /dev/shmzone.
+ */
+int shmz_chmod(const char *name, unsigned int mode);
+int shmz_chown(const char *name, uid_t uid, gid_t gid);
+
+/*
+ * The names in this IPC namespace that the caller may open for reading, @count
+ * of them at a time, in the order in which the zones were created. Begin with
+ * *@cursor 0, and call again with what it was set to until that is 0: it may
+ * then have told fewer than @count, or none. @entry_size is sizeof(entries[0]).
+ *
+ * Returns how many entries were filled in, -EINVAL (@count is 0, @entry_size is
+ * too small), -EFAULT or -ENOMEM, or an error of open(2) on /dev/shmzone.
+ */
+SHMZ_MUST_CHECK
+int shmz_list(struct shmzone_entry *entries, size_t entry_size,
+	      unsigned int count, uint64_t *cursor);
+
+/*
+ * The zone as a whole
+ */
+
+/*
+ * Change the limit to @bytes, rounded up to a page; 0: the size of the zone. A
+ * limit below what is taken takes nothing away, but nothing more is taken.
+ *
+ * Returns 0, -EACCES (read-only handle), -EDQUOT (the zone's creator has no more
+ * bytes to have), -EINVAL (larger than the zone) or -EPERM (sealed).
+ */
+int shmz_set_limit(struct shmz *z, uint64_t bytes);
+
+/*
+ * Seals take something away from all users of the zone, for good. @seals are of
+ * SHMZONE_SEAL_ALLOC, SHMZONE_SEAL_LIMIT, SHMZONE_SEAL_WRITE and
+ * SHMZONE_SEAL_SEAL, see <linux/shmzone.h>. Mappings stay as they are, that of
+ * this handle too.
+ *
+ * Returns 0, -EACCES (read-only handle), -EOPNOTSUPP (unknown seal) or -EPERM
+ * (sealed against that); shmz_get_seals() returns the seals.
+ */
+int shmz_add_seals(struct shmz *z, unsigned int seals);
+int shmz_get_seals(const struct shmz *z);
+
+/*
  * Allocation
  *
  * Objects are not zeroed unless it says so. They are aligned to 8 bytes, and to
@@ -161,7 +231,8 @@ int shmz_unlink(const char *name);
  * own, 0 to SHMZONE_GROUPS - 1: they then give whole pages back together.
  *
  * errno: ENOMEM (the zone, its limit or the kernel's memory is exhausted),
- * EINVAL (no such group, bad alignment), EACCES (read-only handle).
+ * EINVAL (no such group, bad alignment), EACCES (read-only handle), EPERM
+ * (sealed against allocation).
  */
 SHMZ_MUST_CHECK SHMZ_SIZE(2)
 void *shmz_alloc(struct shmz *z, size_t bytes);

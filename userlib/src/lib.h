@@ -41,6 +41,9 @@ static inline void *fail(int err)
 	return NULL;
 }
 
+/* Up to the next whole page; -EOVERFLOW beyond all pages. */
+int round_to_pages(uint64_t *bytes);
+
 /* Zero bytes are allocated as one, see shmzone.h. */
 static inline uint64_t at_least_one(size_t bytes)
 {

@@ -142,17 +142,13 @@ static int copy_options(struct shmz_options *to,
 		if (tail[i])
 			return -E2BIG;
 	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
-	return to->flags & ~SHMZ_EXCL ? -EOPNOTSUPP : 0;
+	return to->flags & ~(SHMZ_EXCL | SHMZ_PERSIST) ? -EOPNOTSUPP : 0;
 }
 
-static int round_to_pages(uint64_t *bytes)
+static unsigned int create_flags(const struct shmz_options *o)
 {
-	uint64_t rest = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
-
-	if (*bytes > UINT64_MAX - rest)
-		return -EOVERFLOW;
-	*bytes = (*bytes + rest) & ~rest;
-	return 0;
+	return (o->flags & SHMZ_EXCL ? SHMZONE_CREATE_EXCL : 0) |
+	       (o->flags & SHMZ_PERSIST ? SHMZONE_CREATE_PERSIST : 0);
 }
 
 static int prepare_create(struct shmzone_create *args, const char *name,
@@ -172,7 +168,7 @@ static int prepare_create(struct shmzone_create *args, const char *name,
 
 	*args = (struct shmzone_create){
 		.size = sizeof(*args),
-		.flags = o.flags & SHMZ_EXCL ? SHMZONE_CREATE_EXCL : 0,
+		.flags = create_flags(&o),
 		.zone_bytes = bytes < least ? least : bytes,
 		.limit_bytes = o.limit,
 	};
@@ -199,19 +195,17 @@ struct shmz *shmz_create(const char *name, uint64_t bytes,
 struct shmz *shmz_open(const char *name, unsigned int flags)
 {
 	struct shmzone_open args = { .size = sizeof(args) };
-	int prot = PROT_READ | PROT_WRITE;
 
-	if (flags & ~SHMZ_RDONLY)
+	if (flags & ~(SHMZ_RDONLY | SHMZ_MAP_RDONLY))
 		return fail(-EOPNOTSUPP);
 	if (!name)
 		return fail(-EINVAL);
-	if (flags & SHMZ_RDONLY) {
+	if (flags & SHMZ_RDONLY)
 		args.flags = SHMZONE_OPEN_RDONLY;
-		prot = PROT_READ;
-	}
 	args.name = (uintptr_t)name;
 	args.name_len = strlen(name);
-	return zone_map_or_close(lib_control(SHMZONE_OPEN, &args), prot);
+	return zone_map_or_close(lib_control(SHMZONE_OPEN, &args),
+				 flags ? PROT_READ : PROT_READ | PROT_WRITE);
 }
 
 struct shmz *shmz_adopt(int fd)
@@ -235,15 +229,4 @@ void shmz_close(struct shmz *z)
 	close(z->fd);
 	free(z);
 	errno = saved;
-}
-
-int shmz_unlink(const char *name)
-{
-	struct shmzone_unlink args = { .size = sizeof(args) };
-
-	if (!name)
-		return -EINVAL;
-	args.name = (uintptr_t)name;
-	args.name_len = strlen(name);
-	return lib_control(SHMZONE_UNLINK, &args);
 }

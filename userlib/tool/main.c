@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * shmzone: look at zones from the command line.
+ * shmzone: look at zones, and manage them, from the command line.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,17 +10,27 @@
 
 static const char help[] =
 "usage: shmzone info                      what the kernel module offers\n"
+"       shmzone list                      the zones that you may open\n"
 "       shmzone stat [-c | -r] NAME       figures of a zone\n"
 "       shmzone map [-C WHEN] NAME        a picture of a zone's pages\n"
 "       shmzone roots NAME                named objects of a zone\n"
+"       shmzone create [-l LIMIT] [-m MODE] NAME SIZE\n"
+"                                         make a zone that persists\n"
+"       shmzone chmod MODE NAME           who may open it: 0600, 0664 ...\n"
+"       shmzone chown [UID][:GID] NAME    whose it is, by number\n"
+"       shmzone limit LIMIT NAME          how much may be taken; 0: no limit\n"
+"       shmzone seal SEAL[,...] NAME      forbid alloc, limit, write, seal for good\n"
 "       shmzone unlink NAME               take a zone's name away\n"
 "\n"
 "  -c, --classes       also a table of the size classes in use\n"
 "  -r, --raw           one \"name value\" a line, in bytes, for scripts\n"
 "  -C, --color=WHEN    auto (the default), always or never\n"
+"  -l, --limit=LIMIT   how much may be taken\n"
+"  -m, --mode=MODE     who may open it (0600)\n"
 "  -h, --help          this text\n"
 "  -V, --version       the version\n"
 "\n"
+"SIZE and LIMIT are bytes, or with K, M, G or T that many 1024-folds.\n"
 "Exit code: 0 success, 1 failure, 2 wrong usage. See shmzone(1).\n";
 
 static const struct command {
@@ -28,9 +38,15 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "info", cmd_info },
+	{ "list", cmd_list },
 	{ "stat", cmd_stat },
 	{ "map", cmd_map },
 	{ "roots", cmd_roots },
+	{ "create", cmd_create },
+	{ "chmod", cmd_chmod },
+	{ "chown", cmd_chown },
+	{ "limit", cmd_limit },
+	{ "seal", cmd_seal },
 	{ "unlink", cmd_unlink },
 };
 
@@ -63,9 +79,16 @@ int usage_error(void)
 	return EXIT_USAGE;
 }
 
+char **operands(int argc, char **argv, int n)
+{
+	return optind == argc - n ? argv + optind : NULL;
+}
+
 const char *only_operand(int argc, char **argv)
 {
-	return optind == argc - 1 ? argv[optind] : NULL;
+	char **operand = operands(argc, argv, 1);
+
+	return operand ? *operand : NULL;
 }
 
 char *quantity(char text[QUANTITY_MAX], uint64_t bytes)
@@ -89,20 +112,6 @@ char *quantity(char text[QUANTITY_MAX], uint64_t bytes)
 double percent(uint64_t part, uint64_t whole)
 {
 	return whole ? 100.0 * part / whole : 0;
-}
-
-int cmd_unlink(int argc, char **argv)
-{
-	const char *name;
-	int ret;
-
-	if (getopt(argc, argv, "") != -1)
-		return usage_error();
-	name = only_operand(argc, argv);
-	if (!name)
-		return usage_error();
-	ret = shmz_unlink(name);
-	return ret ? fail(name, -ret) : EXIT_OK;
 }
 
 static int run(int argc, char **argv)

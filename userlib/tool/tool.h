@@ -26,6 +26,12 @@ int cmd_info(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_roots(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_create(int argc, char **argv);
+int cmd_chmod(int argc, char **argv);
+int cmd_chown(int argc, char **argv);
+int cmd_limit(int argc, char **argv);
+int cmd_seal(int argc, char **argv);
 int cmd_unlink(int argc, char **argv);
 
 /* Say that @err kept @what from working, with a hint; returns EXIT_FAILED. */
@@ -33,6 +39,9 @@ int fail(const char *what, int err);
 
 /* Point to the help text; returns EXIT_USAGE. */
 int usage_error(void);
+
+/* The @n operands left after getopt_long(), or NULL if they are not as many. */
+char **operands(int argc, char **argv, int n);
 
 /* The operand left after getopt_long(), or NULL if there is not just one. */
 const char *only_operand(int argc, char **argv);

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who may do what: the table in README.md, cell by cell, as it stands there, and
+ * what else there is to say of descriptors with fewer rights.
+ */
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <sched.h>
+
+#include "kselftest_harness.h"
+#include "utils.h"
+
+#define RW		(PROT_READ | PROT_WRITE)
+#define MODE		0640
+/* What is no error and yet not a success. */
+#define NOT_SEEN	1
+
+/* The zone an action is tried on. */
+struct target {
+	const char *name;
+	__u64 object;
+	int control;
+	int fd;		/* a descriptor of it, if it takes one */
+};
+
+static int open_read_write(const struct target *t)
+{
+	return _try_open_zone(t->control, t->name, 0);
+}
+
+static int open_read_only(const struct target *t)
+{
+	return _try_open_zone(t->control, t->name, SHMZONE_OPEN_RDONLY);
+}
+
+static int create_it(const struct target *t)
+{
+	return _try_create_named(t->control, t->name, 0600);
+}
+
+static int create_exclusively(const struct target *t)
+{
+	struct shmzone_create args = {
+		SIZED(shmzone_create),
+		.flags = SHMZONE_CREATE_EXCL,
+		.zone_bytes = MIB,
+		NAMED(t->name),
+	};
+
+	return _try_call(t->control, SHMZONE_CREATE, &args);
+}
+
+static int see_in_list(const struct target *t)
+{
+	struct shmzone_entry entry;
+	__u64 cursor = 0;
+	int ret;
+
+	do {
+		ret = _try_list(t->control, &cursor, 1, &entry);
+		if (ret < 0)
+			return ret;
+		if (ret && !strcmp((char *)entry.name, t->name))
+			return 0;
+	} while (cursor);
+	return NOT_SEEN;
+}
+
+static int change_it(const struct target *t)
+{
+	return _try_permit(t->control, t->name,
+			   SHMZONE_PERMIT_MODE | SHMZONE_PERMIT_UID |
+			   SHMZONE_PERMIT_GID, 0644, MEMBER, GROUP);
+}
+
+static int unlink_it(const struct target *t)
+{
+	return _try_unlink_zone(t->control, t->name);
+}
+
+static int map_as(int fd, int prot)
+{
+	return map_data(fd, MIB, prot) == MAP_FAILED ? -errno : 0;
+}
+
+static int map_to_read(const struct target *t)
+{
+	return map_as(t->fd, PROT_READ);
+}
+
+static int map_to_write(const struct target *t)
+{
+	return map_as(t->fd, RW);
+}
+
+static int widen_mapping(const struct target *t)
+{
+	void *data = map_data(t->fd, MIB, PROT_READ);
+
+	if (data == MAP_FAILED)
+		return -EUCLEAN;
+	return mprotect(data, MIB, RW) ? -errno : 0;
+}
+
+static int map_page_map(const struct target *t)
+{
+	return map_pages(t->fd, MIB, PROT_READ) == MAP_FAILED ? -errno : 0;
+}
+
+static int allocate(const struct target *t)
+{
+	__u64 offset;
+
+	return _try_alloc(t->fd, 100, 1, &offset);
+}
+
+static int free_object(const struct target *t)
+{
+	return _try_free_at(t->fd, t->object);
+}
+
+static int ask(const struct target *t)
+{
+	struct shmzone_query query;
+	struct shmzone_stat stat;
+	int ret = _try_query(t->fd, t->object, &query);
+
+	return ret ? ret : _try_stat(t->fd, &stat);
+}
+
+static int reopen_read_write(const struct target *t)
+{
+	return _try_reopen(t->fd, 0);
+}
+
+static int reopen_read_only(const struct target *t)
+{
+	return _try_reopen(t->fd, SHMZONE_OPEN_RDONLY);
+}
+
+static int change_limit(const struct target *t)
+{
+	return _try_set_limit(t->fd, 64 * KIB);
+}
+
+static int seal(const struct target *t)
+{
+	return _try_add_seals(t->fd, SHMZONE_SEAL_ALLOC);
+}
+
+static int ask_seals(const struct target *t)
+{
+	return _try_get_seals(t->fd);
+}
+
+/* The rows, as README.md calls them. */
+static const struct action {
+	const char *name;
+	int (*act)(const struct target *target);
+} actions[] = {
+	{ "open by name, read-write", open_read_write },
+	{ "open by name, read-only", open_read_only },
+	{ "create under that name", create_it },
+	{ "create exclusively", create_exclusively },
+	{ "see the name in a list", see_in_list },
+	{ "change owner, group, mode", change_it },
+	{ "take the name away", unlink_it },
+	{ "map for reading", map_to_read },
+	{ "map for writing", map_to_write },
+	{ "make a mapping writable", widen_mapping },
+	{ "map the page map", map_page_map },
+	{ "allocate", allocate },
+	{ "free", free_object },
+	{ "query, ask for figures", ask },
+	{ "reopen read-write", reopen_read_write },
+	{ "reopen read-only", reopen_read_only },
+	{ "change the limit", change_limit },
+	{ "add seals", seal },
+	{ "read seals", ask_seals },
+};
+
+/* The columns: who one is then, and with which descriptor. */
+static const struct column {
+	const char *name;
+	uid_t uid;
+	gid_t gid;
+	bool elsewhere;
+	bool read_only;
+} columns[] = {
+	{ "owner", OWNER, STRANGER, false, false },
+	{ "group", MEMBER, GROUP, false, false },
+	{ "others", STRANGER, STRANGER, false, false },
+	{ "root", 0, 0, false, false },
+	{ "other namespace", 0, 0, true, false },
+	{ "read-only descriptor", OWNER, GROUP, false, true },
+};
+
+#define COLUMNS		ARRAY_SIZE(columns)
+
+FIXTURE(rights) {
+	struct target target;
+	int zone;
+	FILE *readme;
+};
+
+FIXTURE_VARIANT(rights) {
+	bool inside;	/* of a user and an IPC namespace made by root */
+};
+
+FIXTURE_VARIANT_ADD(rights, outside) {
+	.inside = false,
+};
+
+FIXTURE_VARIANT_ADD(rights, inside) {
+	.inside = true,
+};
+
+/* From build/selftests, where this program is, to the top. */
+static FILE *open_readme(void)
+{
+	char path[PATH_MAX], program[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (n < 0)
+		return NULL;
+	program[n] = '\0';
+	snprintf(path, sizeof(path), "%s/../../README.md", dirname(program));
+	return fopen(path, "re");
+}
+
+FIXTURE_SETUP(rights)
+{
+	self->readme = open_readme();
+	ASSERT_NE(NULL, self->readme);
+	self->target.control = control_fd();
+	self->target.name = fresh_name();
+	if (variant->inside && !enter_user_namespace(CLONE_NEWIPC))
+		SKIP(return, "no user namespaces");
+}
+
+FIXTURE_TEARDOWN(rights)
+{
+	close(self->target.control);
+	fclose(self->readme);
+}
+
+static int create_as_owner(void *arg)
+{
+	const struct target *t = arg;
+
+	if (!become(OWNER, GROUP))
+		return 255;
+	return _try_create_persistent(t->control, t->name, MODE) < 0;
+}
+
+/* A new zone of OWNER and GROUP with one object; its name holds it. */
+static bool make_target(FIXTURE_DATA(rights) *self, const struct column *column)
+{
+	struct target *t = &self->target;
+
+	if (in_child(create_as_owner, t))
+		return false;
+	self->zone = _try_open_zone(t->control, t->name, 0);
+	if (_try_alloc(self->zone, 100, 1, &t->object) != 1)
+		return false;
+	t->fd = _try_reopen(self->zone, column->read_only ? SHMZONE_OPEN_RDONLY : 0);
+	return t->fd >= 0;
+}
+
+static void end_target(FIXTURE_DATA(rights) *self)
+{
+	_try_unlink_zone(self->target.control, self->target.name);
+	close(self->target.fd);
+	close(self->zone);
+}
+
+struct cell {
+	const struct target *target;
+	const struct action *action;
+	const struct column *column;
+};
+
+static int act_as(void *arg)
+{
+	const struct cell *cell = arg;
+	const struct column *c = cell->column;
+	int ret;
+
+	if (c->elsewhere && unshare(CLONE_NEWIPC))
+		return 255;
+	if (c->uid && !become(c->uid, c->gid))
+		return 255;
+	ret = cell->action->act(cell->target);
+	if (ret < 0)
+		return -ret;
+	return ret == NOT_SEEN && cell->action->act == see_in_list ? 254 : 0;
+}
+
+static const char *in_words(int result)
+{
+	static const struct {
+		int result;
+		const char *words;
+	} known[] = {
+		{ 0, "yes" },
+		{ 254, "no" },
+		{ EACCES, "EACCES" },
+		{ EPERM, "EPERM" },
+		{ ENOENT, "ENOENT" },
+		{ EEXIST, "EEXIST" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].result == result)
+			return known[i].words;
+	return strerror(result);
+}
+
+/* Whether that is what happens; a dash says that it does not apply. */
+static bool holds(FIXTURE_DATA(rights) *self, const struct action *action,
+		  const struct column *column, const char *said)
+{
+	struct cell cell = { &self->target, action, column };
+	const char *result;
+
+	if (!strcmp(said, "-"))
+		return column->read_only;
+	if (!make_target(self, column)) {
+		fprintf(stderr, "# no zone to try it on\n");
+		return false;
+	}
+	result = in_words(in_child(act_as, &cell));
+	end_target(self);
+	if (!strcmp(said, result))
+		return true;
+	fprintf(stderr, "# %s, %s: README says %s, but it is %s\n", action->name,
+		column->name, said, result);
+	return false;
+}
+
+/* "| a | b |" to its cells; gives how many. */
+static size_t split(char *line, char *cells[], size_t max)
+{
+	char *cell = strtok(line, "|\n");
+	size_t n = 0;
+
+	for (; cell && n < max; cell = strtok(NULL, "|\n")) {
+		size_t length;
+
+		cell += strspn(cell, " ");
+		length = strlen(cell);
+		while (length && cell[length - 1] == ' ')
+			cell[--length] = '\0';
+		if (length)
+			cells[n++] = cell;
+	}
+	return n;
+}
+
+/* The next row of the table, which begins with its heading. */
+static size_t next_row(FILE *readme, bool *in_table, char *line, size_t size,
+		       char *cells[], size_t max)
+{
+	while (fgets(line, size, readme)) {
+		if (!*in_table && strncmp(line, "| action |", 10))
+			continue;
+		if (line[0] != '|')
+			return 0;
+		*in_table = true;
+		if (line[1] != '-')
+			return split(line, cells, max);
+	}
+	return 0;
+}
+
+TEST_F(rights, table_in_the_readme)
+{
+	char line[1024], *cells[COLUMNS + 2];
+	bool in_table = false;
+	size_t row, i;
+
+	ASSERT_EQ(COLUMNS + 1, next_row(self->readme, &in_table, line, sizeof(line),
+					cells, COLUMNS + 2));
+	for (i = 0; i < COLUMNS; i++)
+		ASSERT_STREQ(columns[i].name, cells[i + 1]);
+	for (row = 0; row < ARRAY_SIZE(actions); row++) {
+		ASSERT_EQ(COLUMNS + 1, next_row(self->readme, &in_table, line,
+						sizeof(line), cells, COLUMNS + 2));
+		ASSERT_STREQ(actions[row].name, cells[0]);
+		for (i = 0; i < COLUMNS; i++)
+			EXPECT_TRUE(holds(self, &actions[row], &columns[i], cells[i + 1]));
+	}
+	/* It says nothing that was not tried. */
+	ASSERT_EQ(0, next_row(self->readme, &in_table, line, sizeof(line), cells,
+			      COLUMNS + 2));
+}
+
+TEST_F(rights, reopened_for_a_consumer)
+{
+	int zone = create(self->target.control, MIB);
+	__u64 object = alloc(zone, 100);
+	int reader = reopen(zone, SHMZONE_OPEN_RDONLY);
+	int again = reopen(reader, SHMZONE_OPEN_RDONLY);
+
+	ASSERT_EQ(O_RDONLY, fcntl(reader, F_GETFL) & O_ACCMODE);
+	ASSERT_EQ(FD_CLOEXEC, fcntl(reader, F_GETFD));
+	ASSERT_EQ(O_RDWR, fcntl(reopen(zone, 0), F_GETFL) & O_ACCMODE);
+	fail_reopen(EACCES, reader, 0);
+	fail_reopen(EACCES, again, 0);
+	fail_free_at(EACCES, again, object);
+	close(zone);
+	close(reader);
+	/* It is one of the zone's users. */
+	ASSERT_EQ(1, stat_of(again).out_live_objects);
+}
+
+TEST_F(rights, no_way_from_reading_to_writing)
+{
+	int zone = create(self->target.control, MIB);
+	int reader = reopen(zone, SHMZONE_OPEN_RDONLY);
+	char *data = map_data_ok(reader, MIB, PROT_READ);
+	char path[64];
+
+	ASSERT_EQ(-1, mprotect(data, MIB, RW));
+	ASSERT_EQ(EACCES, errno);
+	ASSERT_EQ(-1, mprotect(data, MIB, PROT_READ | PROT_EXEC));
+	ASSERT_EQ(MAP_FAILED, mmap(NULL, MIB, PROT_READ, MAP_PRIVATE, reader, 0));
+	ASSERT_EQ(EINVAL, errno);
+	fcntl(reader, F_SETFL, O_RDWR);
+	ASSERT_EQ(O_RDONLY, fcntl(reader, F_GETFL) & O_ACCMODE);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", reader);
+	ASSERT_EQ(-1, open(path, O_RDWR));
+	ASSERT_EQ(-1, write(reader, "x", 1));
+	ASSERT_EQ(-1, ftruncate(reader, 0));
+}
+
+TEST_HARNESS_MAIN
