@@ -84,9 +84,12 @@ selftests: lib ## build the programs the guests run
 	@source=$$($(kernel) path source) && \
 	$(MAKE) -C selftests BUILD=$(BUILD)/selftests KSRC="$$source" all
 
+# The debug kernel is where locks are watched, so let there be more than one.
+PARAMS ?= $(if $(filter debug,$(vm_kernel)),shards=4)
+
 .PHONY: vm-test
 vm-test: selftests ## run the selftests in a guest of KERNEL=6.1|6.12|debug
-	@$(run) --kernel $(vm_kernel) --timeout 1200 -- selftests/run-kselftests
+	@$(run) --kernel $(vm_kernel) --timeout 1200 --params "$(PARAMS)" -- selftests/run-kselftests
 
 .PHONY: shell
 shell: ## an interactive guest of KERNEL=6.1|6.12|debug with the module loaded

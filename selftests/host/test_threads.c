@@ -12,6 +12,9 @@
 #define PAGES		1500
 #define GRAIN		8
 
+#define ANARCHY_ROUNDS	20000
+#define ANARCHY_PAGES	60
+
 static struct heap *heap;
 static _Atomic u8 owner_of[PAGES * 4096 / GRAIN];
 static u32 map[PAGES];
@@ -128,34 +131,75 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static void share(u32 shards)
+/*
+ * Everybody frees whatever begins on any page, so that what one has looked up
+ * another has freed and used for something else before it is locked.
+ */
+static void *anarchy(void *arg)
+{
+	u64 seed = (uintptr_t)arg, offsets[HEAP_BATCH_MAX];
+	u32 round, i, bad;
+
+	for (round = 0; round < ANARCHY_ROUNDS; round++) {
+		struct heap_request request = {
+			.bytes = host_random(&seed) % 2 ? 9 * PAGE_SIZE : 4096,
+			.hint = seed,
+		};
+
+		heap_alloc(heap, &request, offsets, 4);
+		for (i = 0; i < 16; i++)
+			offsets[i] = host_random(&seed) % ANARCHY_PAGES * PAGE_SIZE;
+		heap_free(heap, offsets, 16, 0, &bad);
+		if (round % 256 == 0)
+			require(heap_check(heap));
+	}
+	return NULL;
+}
+
+static void run_threads(void *(*function)(void *arg))
 {
 	pthread_t thread[THREADS];
-	struct heap_stat stat;
 	uintptr_t i;
 
-	heap_shards = shards;
-	heap = heap_create(PAGES, PAGES - 100, &ops, NULL);
 	for (i = 0; i < THREADS; i++)
-		pthread_create(&thread[i], NULL, work, (void *)(i + 1));
+		pthread_create(&thread[i], NULL, function, (void *)(i + 1));
 	for (i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
 	CHECK_NULL(heap_check(heap));
+	CHECK_EQ(troubles, 0);
+}
+
+static void be_anarchic(void)
+{
+	heap_shards = 2;
+	heap = heap_create(ANARCHY_PAGES, ANARCHY_PAGES, &ops, NULL);
+	run_threads(anarchy);
+	heap_destroy(heap);
+}
+
+static void share(u32 shards)
+{
+	struct heap_stat stat;
+
+	heap_shards = shards;
+	heap = heap_create(PAGES, PAGES - 100, &ops, NULL);
+	run_threads(work);
 	heap_trim(heap);
 	heap_get_stat(heap, &stat);
 	CHECK_EQ(stat.taken_pages, 0);
 	CHECK_EQ(stat.live_objects, 0);
-	CHECK_EQ(troubles, 0);
 	heap_destroy(heap);
 }
 
 int main(void)
 {
-	host_plan(2);
+	host_plan(3);
 	share(1);
 	host_result("threads share a heap");
 	host_contend(3);
 	share(4);
 	host_result("threads share a heap of many shards");
+	be_anarchic();
+	host_result("threads free what others have freed and used again");
 	return host_done();
 }

@@ -72,8 +72,10 @@ void load_boot_modules(void)
 	}
 }
 
-static bool load_module(const char *path)
+/* @line: a path, and perhaps parameters behind it. */
+static bool load_module(char *line)
 {
+	const char *path = strsep(&line, " ");
 	struct kmod_module *module;
 	int error;
 
@@ -83,7 +85,7 @@ static bool load_module(const char *path)
 	}
 	error = kmod_module_new_from_path(context(), path, &module);
 	if (!error)
-		error = kmod_module_insert_module(module, 0, NULL);
+		error = kmod_module_insert_module(module, 0, line);
 	if (error) {
 		fail("cannot load %s: %s", path, strerror(-error));
 		return false;
@@ -92,7 +94,7 @@ static bool load_module(const char *path)
 	return true;
 }
 
-/* @paths: a path a line. */
+/* @paths: a path a line, with the parameters of the module behind it. */
 bool load_modules(char *paths)
 {
 	for (char *path = strtok(paths, "\n"); path; path = strtok(NULL, "\n")) {
