@@ -90,12 +90,15 @@ u64 bits_sum(const u64 *map)
 			merge.run += 64;
 			continue;
 		}
+		if (!~map[i]) {
+			sum_add_taken(&merge);
+			continue;
+		}
 		start = __ffs64(map[i]);
 		end = 64 - fls64(map[i]);
 		/* Runs inside matter only if they beat those that touch the ends. */
 		longest = max3(merge.longest, merge.run + start, end);
-		if (~map[i])
-			longest = word_longest(~map[i], longest);
+		longest = word_longest(~map[i], longest);
 		sum_add_runs(&merge, start, longest, end);
 	}
 	return sum_done(&merge);

@@ -93,6 +93,13 @@ static inline void sum_add_runs(struct sum_merge *merge, u32 start, u32 longest,
 	merge->run = end;
 }
 
+/* Adds a stretch without a free page. */
+static inline void sum_add_taken(struct sum_merge *merge)
+{
+	if (merge->run || !merge->closed)
+		sum_add_runs(merge, 0, 0, 0);
+}
+
 /**
  * sum_add() - add the next stretch
  * @merge: summary in the making
@@ -103,7 +110,9 @@ static inline void sum_add(struct sum_merge *merge, u64 sum, u32 pages)
 {
 	const u32 mask = SUM_PAGES_MAX - 1;
 
-	if ((sum & mask) == pages)
+	if (sum == SUM_NONE)
+		sum_add_taken(merge);
+	else if ((sum & mask) == pages)
 		merge->run += pages;
 	else
 		sum_add_runs(merge, sum & mask, sum >> SUM_FIELD_BITS & mask,

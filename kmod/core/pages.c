@@ -182,6 +182,13 @@ struct run_change {
 	struct pages_reserve *reserve;
 };
 
+/* On the way down only one half is looked at; on the way back, both. */
+static inline void node_prefetch(const union pages_node *node)
+{
+	prefetch(node->taken);
+	prefetch(node->dirty);
+}
+
 /* Gives an absent entry a child that says the same. */
 static union pages_node *entry_open(struct pages_entry *entry, u32 level,
 				    struct pages_reserve *reserve)
@@ -317,6 +324,7 @@ static void change_small(struct pages *pages, const struct run_change *change)
 		node = entry_child(entry) ?: entry_open(entry, level, change->reserve);
 		if (!node)
 			return;
+		node_prefetch(node);
 		if (!level)
 			break;
 		entry = &node->entry[page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1)];
@@ -369,6 +377,7 @@ static u32 path_wants(const struct pages *pages, u64 cut)
 	if (cut >> TOP_SHIFT < pages->row_len) {
 		entry = &pages->row[cut >> TOP_SHIFT];
 		while (cut & (LEVEL_PAGES(level) - 1) && (node = entry_child(entry))) {
+			node_prefetch(node);
 			if (!level)
 				return 0;
 			level--;
