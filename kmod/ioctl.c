@@ -108,7 +108,7 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(root_set, ROOT_SET, out_old, SHMZONE_ROOT_SET_CAS, ON_WRITABLE),
 	IOCTL_OP(root_list, ROOT_LIST, out_count, 0, ON_ZONE),
 #ifdef SHMZONE_DEBUG
-	IOCTL_OP(check, CHECK, out_text, 0, ON_ZONE),
+	IOCTL_OP(check, CHECK, out_text, 0, ON_WRITABLE),
 #endif
 };
 

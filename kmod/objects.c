@@ -64,6 +64,7 @@ static void take_back(struct shmzone *zone, const u64 *offsets, u32 count)
 		heap_free(zone->heap, offsets + done, n, 0, &bad);
 		done += n;
 	}
+	zone_age_soon(zone);
 	zone_wake(zone);
 }
 

@@ -49,8 +49,10 @@
  * What is not a free
  *
  * A heap under the hands of several may turn a request away for pages that
- * another one holds for a moment, but gives up again as it fails as well. So a
- * failure outside of the queue gives the head the turn too. And the heap says
+ * another one holds for a moment, and gives up again as it fails as well, or has
+ * a slab made of, with slots to spare. So a failure outside of the queue gives the
+ * head the turn too, and a success that came with slabs made or ended counts as a
+ * free (heap_turnover()), as does what the ageing work lets go. And the heap says
  * ENOMEM for want of the kernel's memory as for want of the zone's, which no
  * free will be there to end. So a head that failed although its pages would
  * keep within the limit tries again after a while (RETRY_NS) by itself.
@@ -245,10 +247,14 @@ static int try_alloc(struct shmzone *zone, const struct zone_request *request,
 		     enum outlook *outlook)
 {
 	s64 events = note_events(&zone->wait);
+	u64 turnover = heap_turnover(zone->heap);
 	int ret = request->attempt(zone, request);
 
-	if (!fell_short(request, ret))
+	if (!fell_short(request, ret)) {
+		if (heap_turnover(zone->heap) != turnover)
+			zone_wake(zone);
 		return ret;
+	}
 	*outlook = outlook_for(zone, request->req);
 	if (*outlook != NEVER)
 		note_shortage(&zone->wait, events);

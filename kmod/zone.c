@@ -49,7 +49,11 @@ static void zone_age(struct work_struct *work)
 	struct shmzone *zone =
 		container_of(to_delayed_work(work), struct shmzone, age);
 
-	if (heap_age(zone->heap))
+	bool more = heap_age(zone->heap);
+
+	/* What it had in its hands, somebody may have missed. */
+	zone_wake(zone);
+	if (more)
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
 }
 

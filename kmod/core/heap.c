@@ -174,7 +174,7 @@ static u32 shelf_take(struct heap_shelf *shelf, u32 hint, u64 *offsets, u32 n)
 	u32 i, more, got = 0, shards = heap_shelf_shards(shelf);
 
 	for (i = 0; i < shards && got < n; i++) {
-		struct heap_shard *shard = shelf->shard[(hint + i) % shards];
+		struct heap_shard *shard = shelf->shard[(hint % shards + i) % shards];
 
 		if (!READ_ONCE(shard->slots.room))
 			continue;
@@ -239,7 +239,11 @@ static int alloc_slots(struct heap *heap, u32 class, const struct heap_request *
 		if (err)
 			break;
 		got += shard_add_slab(shelf->shard[shard], slab, offsets + got, n - got);
+		atomic64_add(1, &heap->turnover);
 	}
+	/* Others may have given some back, or made a slab, in the meantime. */
+	if (err == -ENOMEM)
+		got += shelf_take(shelf, req->hint, offsets + got, n - got);
 	if (READ_ONCE(shelf->contended) >= SHARD_PATIENCE)
 		shelf_add_shard(heap, shelf);
 	return got ? got : err;
@@ -282,6 +286,11 @@ static bool request_valid(const struct heap_request *req, u32 n)
 {
 	return n && n <= HEAP_BATCH_MAX && req->bytes && req->group < CLASS_GROUPS &&
 	       (!req->align || (is_power_of_2(req->align) && req->align <= PAGE_SIZE));
+}
+
+u64 heap_turnover(const struct heap *heap)
+{
+	return atomic64_read(&heap->turnover);
 }
 
 void heap_note_failed(struct heap *heap, const struct heap_request *req, u32 n)

@@ -172,6 +172,15 @@ int heap_alloc(struct heap *heap, const struct heap_request *req, u64 *offsets,
 	       u32 n);
 
 /**
+ * heap_turnover() - how many slabs were made and ended so far
+ *
+ * While a request makes or ends a slab, its pages and slots are in its hands, and
+ * another request may fail for want of them. If the first succeeds, and the
+ * turnover has changed since before it, trying the other again may help.
+ */
+u64 heap_turnover(const struct heap *heap);
+
+/**
  * heap_note_failed() - count objects that were wanted as requested and failed
  * @heap: the heap
  * @req: a well-formed request

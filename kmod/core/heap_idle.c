@@ -50,6 +50,7 @@ static bool release_held(struct heap *heap, struct slab *(*let_go)(struct slots_
 void heap_release_held(struct heap *heap)
 {
 	release_held(heap, slots_release_held);
+	heap_note_empty(heap);
 }
 
 static void reap_nodes(struct heap *heap)
@@ -172,6 +173,11 @@ static bool idle_step(struct heap *heap, struct idle_search *search, u64 *first,
 	return found;
 }
 
+/*
+ * A step holds the lock for as long as it takes to find the next free run that
+ * may hold memory, in time linear in the chunks before it. That is to be bounded
+ * before anybody depends on it.
+ */
 bool heap_find_idle(struct heap *heap, u64 *first, u64 *n)
 {
 	struct idle_search search = { .page = *first };

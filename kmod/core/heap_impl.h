@@ -100,6 +100,7 @@ struct heap_trash {
  * @owner: immutable
  * @shards_max: immutable: shards a shelf may have
  * @kernel_bytes: memory of the heap, itself included
+ * @turnover: slabs made and ended
  * @lost: failed requests for a class and group that could not be set up
  * @refused: frees refused, by reason
  * @ageing: something is held that heap_age() could give up; a hint
@@ -119,6 +120,7 @@ struct heap {
 	void *owner;
 	u32 shards_max;
 	atomic64_t kernel_bytes;
+	atomic64_t turnover;
 	atomic64_t lost;
 	atomic64_t refused[HEAP_REFUSALS];
 	bool ageing;
@@ -166,7 +168,8 @@ static inline void heap_note_idle(struct heap *heap)
 /* The same, if nodes of the directory have become empty. */
 static inline void heap_note_empty(struct heap *heap)
 {
-	if (READ_ONCE(heap->dir.empty))
+	/* A glance; whoever empties a leaf looks after that. */
+	if (data_race(heap->dir.empty))
 		heap_note_idle(heap);
 }
 
@@ -184,6 +187,9 @@ void heap_trash_empty(struct heap *heap, struct heap_trash *trash);
 
 /**
  * heap_unlock() - drop the pages lock, then free what became superfluous
+ *
+ * Whoever may have changed bitmap, directory or stock drops the lock by this: no
+ * row and no dead subtree is in the stock while the lock is free.
  */
 void heap_unlock(struct heap *heap, struct heap_trash *trash) __releases(&heap->lock);
 

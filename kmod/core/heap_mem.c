@@ -172,7 +172,7 @@ void heap_unlock(struct heap *heap, struct heap_trash *trash) __releases(&heap->
 
 /* The stock. */
 
-/* Moves subtrees and row from one reserve to another that has none. */
+/* Moves subtrees and row from one reserve to another, which must have none. */
 static void reserve_move(struct pages_reserve *to, struct pages_reserve *from)
 {
 	WARN_ON_ONCE(from->dead && to->dead);
@@ -243,7 +243,7 @@ int heap_stock_fill(struct heap *heap, const struct pages_want *want, u32 dir_wa
 		pages_add_spare(&heap->pages_stock, node);
 	while ((node = dir_next_node(&fresh.dir)))
 		dir_add_node(&heap->dir_stock, node);
-	/* Dropping the lock left no row in the stock. */
+	/* Nobody leaves a row in the stock, see heap_unlock(). */
 	reserve_move(&heap->pages_stock, &fresh.pages);
 	return err;
 }

@@ -58,21 +58,20 @@ static u64 run_find(const struct heap *heap, u64 n)
 }
 
 /* Finds a run and has all in stock that it needs. Drops and retakes the lock. */
-static int run_find_stocked(struct heap *heap, struct run *run) __must_hold(&heap->lock)
+static int run_find_stocked(struct heap *heap, struct run *run, struct heap_trash *trash)
+	__must_hold(&heap->lock)
 {
-	struct heap_trash trash;
 	struct pages_want want;
 	u32 dir_want;
 	int err;
 
-	heap_trash_init(&trash);
 	for (;;) {
 		run->first = run_find(heap, run->n);
 		if (run->first == PAGES_NONE)
 			return -ENOMEM;
 		if (run_stocked(heap, run, &want, &dir_want))
 			return 0;
-		err = heap_stock_fill(heap, &want, dir_want, &trash);
+		err = heap_stock_fill(heap, &want, dir_want, trash);
 		if (err)
 			return err;
 	}
@@ -85,15 +84,17 @@ static int run_find_stocked(struct heap *heap, struct run *run) __must_hold(&hea
 static int run_reserve(struct heap *heap, struct run *run)
 {
 	bool hopeless, trimmed = false;
+	struct heap_trash trash;
 	int err;
 
+	heap_trash_init(&trash);
 	for (;; trimmed = true) {
 		core_lock(&heap->lock);
-		err = run_find_stocked(heap, run);
+		err = run_find_stocked(heap, run, &trash);
 		if (!err)
 			break;
 		hopeless = run->n >= heap->pages.count || run->n > heap->limit_pages;
-		core_unlock(&heap->lock);
+		heap_unlock(heap, &trash);
 		if (run->first != PAGES_NONE || trimmed || hopeless)
 			return err;
 		heap_release_held(heap);
@@ -103,7 +104,7 @@ static int run_reserve(struct heap *heap, struct run *run)
 	pages_take(&heap->pages, run->first, run->n, &heap->pages_stock);
 	dir_set(&heap->dir, run->first, run->entries, DIR_BUSY, &heap->dir_stock);
 	heap->busy_pages += run->n;
-	core_unlock(&heap->lock);
+	heap_unlock(heap, &trash);
 	return 0;
 }
 
@@ -228,6 +229,7 @@ void heap_release_surplus(struct heap *heap, struct heap_trash *trash)
 			.dirty = slab->dirty,
 		}, true);
 		list_add(&slab->link, &trash->slabs);
+		atomic64_add(1, &heap->turnover);
 	}
 	heap_unlock(heap, trash);
 }

@@ -186,15 +186,27 @@ static enum slab_place slab_place(const struct slab *slab)
 	return 1 + (quarters > 2 * slots) + (quarters > 3 * slots);
 }
 
+/* Whether it counts as having room. */
+static bool slab_listed(const struct slab *slab)
+{
+	return slab->place < SLAB_BUCKETS || slab->place == SLAB_HELD;
+}
+
+/* In one step, as there are those who look without the lock. */
+static void room_change(struct slots_shelf *shelf, int change)
+{
+	if (change)
+		WRITE_ONCE(shelf->room, shelf->room + change);
+}
+
+/* The caller sees to the room. */
 static void slab_remove(struct slots_shelf *shelf, struct slab *slab)
 {
 	if (slab->place < SLAB_BUCKETS) {
 		list_del_init(&slab->link);
-		shelf->room--;
 	} else if (slab->place == SLAB_HELD) {
 		shelf->held = NULL;
 		shelf->held_long = false;
-		shelf->room--;
 	}
 	slab->place = SLAB_APART;
 }
@@ -203,8 +215,10 @@ struct slab *slots_release_held(struct slots_shelf *shelf)
 {
 	struct slab *slab = shelf->held;
 
-	if (slab)
+	if (slab) {
 		slab_remove(shelf, slab);
+		room_change(shelf, -1);
+	}
 	return slab;
 }
 
@@ -216,36 +230,42 @@ struct slab *slots_age(struct slots_shelf *shelf)
 	return NULL;
 }
 
-static void slab_hold(struct slots_shelf *shelf, struct slab *slab)
+/*
+ * Holds an empty slab back, or another one, which is held already. Of two, that
+ * is the lower, so that the heap's upper end empties. Returns the upper.
+ */
+static struct slab *slab_hold(struct slots_shelf *shelf, struct slab *slab)
 {
+	struct slab *other = shelf->held;
+
+	if (other && other->page < slab->page)
+		return slab;
+	if (other)
+		slab_remove(shelf, other);
 	shelf->held = slab;
 	shelf->held_long = false;
-	shelf->room++;
 	slab->place = SLAB_HELD;
+	return other;
 }
 
 struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab)
 {
 	enum slab_place place = slab_place(slab);
-	struct slab *surplus;
+	bool listed = slab_listed(slab);
+	struct slab *surplus = NULL;
 
 	if (place == slab->place)
 		return NULL;
 	slab_remove(shelf, slab);
 	if (place == SLAB_HELD) {
-		/* Of two, hold the lower, so that the heap's upper end empties. */
-		if (shelf->held && shelf->held->page < slab->page)
-			return slab;
-		surplus = slots_release_held(shelf);
-		slab_hold(shelf, slab);
-		return surplus;
+		surplus = slab_hold(shelf, slab);
+	} else {
+		slab->place = place;
+		if (place < SLAB_BUCKETS)
+			list_add(&slab->link, &shelf->bucket[place]);
 	}
-	slab->place = place;
-	if (place < SLAB_BUCKETS) {
-		list_add(&slab->link, &shelf->bucket[place]);
-		shelf->room++;
-	}
-	return NULL;
+	room_change(shelf, slab_listed(slab) - listed - (surplus && surplus != slab));
+	return surplus;
 }
 
 /* The slab to take from next. */

@@ -4,7 +4,8 @@
  *
  * A slab is a run of pages cut into slots of one class, for one group. Its
  * descriptor, struct slab, is kernel memory and ends in a bitmap of its slots,
- * set = free. A shelf holds the slabs of one class and group that have room:
+ * set = free. A shelf holds slabs of one class and group (in a heap: those of
+ * one shard) that have room:
  *
  *	full		no free slot	on no list
  *	partial		some free	in one of four buckets, by fullness
@@ -84,11 +85,12 @@ static inline u32 slab_shard(const struct slab *slab)
 }
 
 /**
- * struct slots_shelf - the slabs with room of one class and group
+ * struct slots_shelf - slabs with room, all of one class and group
  * @bucket: partial slabs by fullness, fullest first
  * @held: the empty slab held back, or NULL
  * @held_long: it was held already when slots_age() was called last
- * @room: slabs in the buckets and held
+ * @room: slabs in the buckets and held; who looks without the lock never sees
+ *        less than there was all the time
  */
 struct slots_shelf {
 	struct list_head bucket[SLAB_BUCKETS];
@@ -201,7 +203,7 @@ static inline struct slab *slots_given(struct slots_shelf *shelf, struct slab *s
 
 	if (slab->place == SLAB_FULL && quarters <= info->slots && slab->free < info->slots) {
 		list_add(&slab->link, &shelf->bucket[0]);
-		shelf->room++;
+		WRITE_ONCE(shelf->room, shelf->room + 1);
 		slab->place = 0;
 		return NULL;
 	}

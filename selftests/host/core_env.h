@@ -124,6 +124,7 @@ static inline void atomic64_sub(int64_t value, atomic64_t *counter)
 /* Memory that several threads look at. */
 
 #define READ_ONCE(place)		__atomic_load_n(&(place), __ATOMIC_RELAXED)
+#define data_race(expression)		(expression)
 #define WRITE_ONCE(place, value)	__atomic_store_n(&(place), value, __ATOMIC_RELAXED)
 #define smp_load_acquire(place)		__atomic_load_n(place, __ATOMIC_ACQUIRE)
 #define smp_store_release(place, value)	__atomic_store_n(place, value, __ATOMIC_RELEASE)

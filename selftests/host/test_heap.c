@@ -136,7 +136,96 @@ static const char *meanwhile_freed(void)
 	return meanwhile(8, 0, meanwhile_free) ?: meanwhile(9 * PAGE_SIZE, 0, meanwhile_free);
 }
 
+/*
+ * Two threads both need a longer top row: while one allocates it, the other has
+ * reserved its run and is about to prepare it.
+ */
+static pthread_barrier_t row_reserved, row_go_on;
+static pthread_t row_thread;
+static _Thread_local bool row_stops;
+
+static int row_prepare(void *owner, u64 first, u64 n, u64 marked)
+{
+	if (row_stops) {
+		row_stops = false;
+		pthread_barrier_wait(&row_reserved);
+		pthread_barrier_wait(&row_go_on);
+	}
+	return rig_prepare(owner, first, n, marked);
+}
+
+static const struct heap_ops row_ops = { .prepare = row_prepare, .mark = rig_mark };
+
+static void *row_other(void *arg)
+{
+	struct heap_request request = { .bytes = 1ULL << 37 };
+	struct heap_rig *rig = arg;
+
+	row_stops = true;
+	if (heap_alloc(rig->heap, &request, rig->reg + 1, 1) != 1)
+		rig->error = "the other thread's request failed";
+	return NULL;
+}
+
+static void row_meanwhile(void)
+{
+	pthread_create(&row_thread, NULL, row_other, meanwhile_rig);
+	pthread_barrier_wait(&row_reserved);
+}
+
+static const char *row_by_two(void)
+{
+	struct heap_request request = { .bytes = 1ULL << 37 };
+	u32 nth;
+
+	pthread_barrier_init(&row_reserved, NULL, 2);
+	pthread_barrier_init(&row_go_on, NULL, 2);
+	for (nth = 1; nth < 8; nth++) {
+		struct heap_rig *rig = core_zalloc_array(1, sizeof(*rig));
+
+		rig->heap = heap_create(PAGES_MAX, PAGES_MAX, &row_ops, rig);
+		meanwhile_rig = rig;
+		row_thread = 0;
+		host_meanwhile(nth, row_meanwhile);
+		REQUIRE(heap_alloc(rig->heap, &request, rig->reg, 1) == 1);
+		host_meanwhile(0, NULL);
+		if (row_thread) {
+			pthread_barrier_wait(&row_go_on);
+			pthread_join(row_thread, NULL);
+		}
+		REQUIRE_NULL(heap_rig_free(rig));
+	}
+	return NULL;
+}
+
+static void lower_limit(void)
+{
+	heap_set_limit(meanwhile_rig->heap, 10);
+}
+
+static const char *meanwhile_lowered(void)
+{
+	struct heap_request request = { .bytes = 1ULL << 37 };
+	u32 nth;
+
+	for (nth = 1; nth < 8; nth++) {
+		struct heap_rig *rig = heap_rig_make(PAGES_MAX);
+		int got;
+
+		REQUIRE(rig && rig->heap);
+		meanwhile_rig = rig;
+		host_meanwhile(nth, lower_limit);
+		got = heap_alloc(rig->heap, &request, rig->reg, 1);
+		host_meanwhile(0, NULL);
+		REQUIRE(got == 1 || got == -ENOMEM);
+		REQUIRE_NULL(heap_rig_free(rig));
+	}
+	return NULL;
+}
+
 static const struct core_case host_cases[] = {
+	{ "two threads make the top row longer at the same time", row_by_two },
+	{ "the limit is lowered meanwhile", meanwhile_lowered },
 	{ "another takes a slot of the class meanwhile", meanwhile_same_slot },
 	{ "another takes a span of the length meanwhile", meanwhile_same_span },
 	{ "another takes most of the heap meanwhile", meanwhile_huge_span },

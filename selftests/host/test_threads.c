@@ -4,6 +4,7 @@
  * consistent at the end.
  */
 #include "host.h"
+#include "../../kmod/core/class.h"
 #include "../../kmod/core/heap.h"
 
 #define THREADS		4
@@ -14,6 +15,7 @@
 
 #define ANARCHY_ROUNDS	20000
 #define ANARCHY_PAGES	60
+#define WITHIN_ROUNDS	200000
 
 static struct heap *heap;
 static _Atomic u8 owner_of[PAGES * 4096 / GRAIN];
@@ -156,6 +158,13 @@ static void *anarchy(void *arg)
 	return NULL;
 }
 
+static void begin(u64 pages, u64 limit, u32 shards)
+{
+	memset(map, 0, sizeof(map));
+	heap_shards = shards;
+	heap = heap_create(pages, limit, &ops, NULL);
+}
+
 static void run_threads(void *(*function)(void *arg))
 {
 	pthread_t thread[THREADS];
@@ -171,9 +180,40 @@ static void run_threads(void *(*function)(void *arg))
 
 static void be_anarchic(void)
 {
-	heap_shards = 2;
-	heap = heap_create(ANARCHY_PAGES, ANARCHY_PAGES, &ops, NULL);
+	begin(ANARCHY_PAGES, ANARCHY_PAGES, 2);
 	run_threads(anarchy);
+	heap_destroy(heap);
+}
+
+/*
+ * There is one slab, more than half of it free, and the limit allows for no
+ * other: whoever asks for a slot gets one, however the slab is moved about.
+ */
+static void *stay_within(void *arg)
+{
+	struct heap_request request = { .bytes = 64 };
+	u64 offsets[4];
+	u32 round, i, bad;
+
+	(void)arg;
+	for (round = 0; round < WITHIN_ROUNDS; round++) {
+		for (i = 0; i < 4; i++)
+			require(heap_alloc(heap, &request, offsets + i, 1) == 1 ?
+				NULL : "a slab with room was overlooked");
+		heap_free(heap, offsets, 4, 0, &bad);
+	}
+	return NULL;
+}
+
+static void be_modest(void)
+{
+	struct heap_request request = { .bytes = 64 };
+	u64 offsets[HEAP_BATCH_MAX];
+
+	begin(PAGES, class_table[8].slab_pages, 1);
+	/* Near the edge of a bucket, so that the slab is moved all the time. */
+	CHECK_EQ(heap_alloc(heap, &request, offsets, 62), 62);
+	run_threads(stay_within);
 	heap_destroy(heap);
 }
 
@@ -181,8 +221,7 @@ static void share(u32 shards)
 {
 	struct heap_stat stat;
 
-	heap_shards = shards;
-	heap = heap_create(PAGES, PAGES - 100, &ops, NULL);
+	begin(PAGES, PAGES - 100, shards);
 	run_threads(work);
 	heap_trim(heap);
 	heap_get_stat(heap, &stat);
@@ -193,7 +232,7 @@ static void share(u32 shards)
 
 int main(void)
 {
-	host_plan(3);
+	host_plan(4);
 	share(1);
 	host_result("threads share a heap");
 	host_contend(3);
@@ -201,5 +240,7 @@ int main(void)
 	host_result("threads share a heap of many shards");
 	be_anarchic();
 	host_result("threads free what others have freed and used again");
+	be_modest();
+	host_result("a slab with room is not overlooked");
 	return host_done();
 }

@@ -568,7 +568,7 @@ struct shmzone_class_stat {
  *
  * For tests, and slow. The zone may be in use meanwhile. Only modules built for
  * debugging know this command; others answer ENOTTY. ENOMEM: nothing was
- * checked.
+ * checked. Needs a descriptor open for writing: EACCES.
  */
 struct shmzone_check {
 	__u32 size;
