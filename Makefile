@@ -86,7 +86,7 @@ selftests: lib ## build the programs the guests run
 
 .PHONY: vm-test
 vm-test: selftests ## run the selftests in a guest of KERNEL=6.1|6.12|debug
-	@$(run) --kernel $(vm_kernel) --timeout 1200 -- selftests/run-kselftests
+	@$(run) --kernel $(vm_kernel) --timeout 1200 --swap 64M -- selftests/run-kselftests
 
 .PHONY: shell
 shell: ## an interactive guest of KERNEL=6.1|6.12|debug with the module loaded
