@@ -89,7 +89,8 @@ PARAMS ?= $(if $(filter debug,$(vm_kernel)),shards=4)
 
 .PHONY: vm-test
 vm-test: selftests ## run the selftests in a guest of KERNEL=6.1|6.12|debug
-	@$(run) --kernel $(vm_kernel) --timeout 1200 --params "$(PARAMS)" -- selftests/run-kselftests
+	@$(run) --kernel $(vm_kernel) --timeout 1200 --params "$(PARAMS)" --swap 64M -- \
+		selftests/run-kselftests
 
 .PHONY: shell
 shell: ## an interactive guest of KERNEL=6.1|6.12|debug with the module loaded

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What may be mapped how: the rules of mmap and mprotect for the data and the
- * page map, through descriptors for writing and for reading only.
+ * What may be mapped how: the rules of mmap for the data and the page map,
+ * through descriptors for writing and for reading only. What can be done to a
+ * mapping then is in matrix.c.
  */
-#include <fcntl.h>
-#include <sys/syscall.h>
-
 #include "kselftest_harness.h"
 #include "utils.h"
 
@@ -198,51 +196,6 @@ TEST_F(mapping, parts_show_the_right_place)
 	}
 }
 
-TEST_F(mapping, mprotect_cannot_widen)
-{
-	size_t bytes = area_bytes(variant);
-	char *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, self->fd,
-			 area_start(variant));
-
-	ASSERT_NE(MAP_FAILED, map);
-	ASSERT_EQ(may_write(variant) ? 0 : -1, mprotect(map, self->page, RW));
-	if (!may_write(variant))
-		ASSERT_EQ(EACCES, errno);
-	ASSERT_EQ(-1, mprotect(map, self->page, RX));
-	ASSERT_EQ(EACCES, errno);
-	ASSERT_EQ(-1, mprotect(map, bytes, RW | PROT_EXEC));
-	ASSERT_EQ(EACCES, errno);
-	ASSERT_EQ(0, mprotect(map, bytes, PROT_NONE));
-	ASSERT_EQ(0, mprotect(map, bytes, PROT_READ));
-	ASSERT_EQ(0, touch_read(map));
-	ASSERT_EQ(SIGSEGV, touch_write(map + self->page));
-}
-
-TEST_F(mapping, remap_file_pages_opens_no_right)
-{
-	size_t bytes = area_bytes(variant), page = self->page;
-	char *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, self->fd,
-			 area_start(variant));
-	int i;
-
-	ASSERT_NE(MAP_FAILED, map);
-	/* Within the area, to the other area, and beyond all. */
-	for (i = 0; i < 4; i++) {
-		const __u64 pgoff[] = { 0, SHMZONE_MMAP_PAGE_MAP / page,
-					SHMZONE_MMAP_PAGE_MAP / page + 1,
-					16 * TIB / page };
-
-		syscall(SYS_remap_file_pages, map, page, 0, pgoff[i], 0);
-		if (!may_write(variant))
-			ASSERT_EQ(-1, mprotect(map, page, RW));
-		ASSERT_EQ(-1, mprotect(map, page, RX));
-		touch_read(map);
-	}
-	/* Whatever moved, the zone is as it was. */
-	ASSERT_EQ(0, stat_of(self->zone).out_taken_bytes);
-	may_map(bytes, PROT_READ, MAP_SHARED, 0);
-}
-
 TEST_F(mapping, middle_unmapped)
 {
 	size_t bytes = area_bytes(variant), page = self->page;
@@ -298,44 +251,6 @@ TEST_F(mapping, refusals_are_counted)
 	may_not_map(EINVAL, self->page, PROT_READ, MAP_PRIVATE, 0);
 	may_not_map(EINVAL, self->page, PROT_READ, MAP_SHARED, 20 * MIB);
 	ASSERT_EQ(before + 2, stat_of(self->zone).out_refused_calls);
-}
-
-TEST_F(mapping, file_of_the_mapping_opened_anew)
-{
-	void *map = mmap(NULL, self->page, PROT_READ, MAP_SHARED, self->fd,
-			 area_start(variant));
-	char path[64];
-	int fd;
-
-	ASSERT_NE(MAP_FAILED, map);
-	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx",
-		 (unsigned long)map, (unsigned long)map + self->page);
-	fd = open(path, O_RDWR);
-	if (fd < 0)
-		SKIP(return, "no /proc/self/map_files");
-	/* Only root gets here. Even so, the zone keeps its size and works. */
-	EXPECT_EQ(-1, ftruncate(fd, self->page));
-	EXPECT_EQ(-1, ftruncate(fd, 32 * GIB));
-	ASSERT_EQ(0, touch_read(map));
-	ASSERT_LT(0, alloc(self->zone, 64));
-	ASSERT_EQ(0, touch_read(map));
-}
-
-TEST_F(mapping, descriptor_is_no_file_to_read_or_resize)
-{
-	char byte = 0;
-
-	ASSERT_EQ(-1, read(self->fd, &byte, 1));
-	ASSERT_EQ(-1, write(self->fd, &byte, 1));
-	ASSERT_EQ(-1, pread(self->fd, &byte, 1, 0));
-	ASSERT_EQ(-1, pwrite(self->fd, &byte, 1, 0));
-	ASSERT_EQ(-1, ftruncate(self->fd, self->page));
-	ASSERT_EQ(-1, fallocate(self->fd, FALLOC_FL_PUNCH_HOLE |
-				FALLOC_FL_KEEP_SIZE, 0, self->page));
-	ASSERT_EQ(-1, fallocate(self->fd, 0, 0, self->page));
-	ASSERT_EQ(-1, lseek(self->fd, 10, SEEK_SET));
-	ASSERT_EQ(-1, fcntl(self->fd, F_ADD_SEALS, F_SEAL_WRITE));
-	ASSERT_EQ(ZONE_BYTES, stat_of(self->zone).out_zone_bytes);
 }
 
 TEST_HARNESS_MAIN

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The memory behind the data: zeroed when first touched, resident only where
- * it was touched, and out of reach of core dumps and foreign writes.
+ * The memory behind the data: zeroed when first touched, resident only where it
+ * was touched.
  */
 #include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/uio.h>
 
 #include "kselftest_harness.h"
 #include "utils.h"
@@ -122,35 +119,6 @@ TEST_F(memory, content_of_a_freed_object_is_not_kept_from_others)
 	ASSERT_EQ(0, touch_read(self->data + offset));
 }
 
-TEST_F(memory, readable_and_writable_from_another_process)
-{
-	__u64 offset = alloc(self->zone, 8), value = 42, seen = 0;
-	struct iovec here = { .iov_base = &value, .iov_len = 8 };
-	struct iovec there = { .iov_base = self->data + offset, .iov_len = 8 };
-
-	ASSERT_EQ(8, process_vm_writev(getpid(), &here, 1, &there, 1, 0));
-	here.iov_base = &seen;
-	ASSERT_EQ(8, process_vm_readv(getpid(), &here, 1, &there, 1, 0));
-	ASSERT_EQ(42, seen);
-}
-
-TEST_F(memory, read_only_mapping_is_not_written_by_other_ways)
-{
-	const char *name = fresh_name();
-	int zone = create_named(self->control, name, 0600);
-	int reader = open_zone(self->control, name, SHMZONE_OPEN_RDONLY);
-	char *data = map_data_ok(reader, MIB, PROT_READ);
-	struct iovec here = { .iov_base = "bad", .iov_len = 3 };
-	struct iovec there = { .iov_base = data + 5 * self->page, .iov_len = 3 };
-	int memory = open("/proc/self/mem", O_RDWR);
-
-	ASSERT_LE(0, memory);
-	ASSERT_EQ(-1, pwrite(memory, "bad", 3, (uintptr_t)there.iov_base));
-	ASSERT_EQ(-1, process_vm_writev(getpid(), &here, 1, &there, 1, 0));
-	ASSERT_TRUE(all_bytes(there.iov_base, 3, 0));
-	close(zone);
-}
-
 TEST_F(memory, file_is_read_into_it)
 {
 	__u64 offset = alloc(self->zone, 100000);
@@ -173,64 +141,6 @@ TEST_F(memory, structures_and_arrays_may_lie_in_the_zone)
 	ASSERT_EQ(1, stat->out_live_objects);
 	alloc_objects(self->zone, 64, 10, offsets);
 	free_all(self->zone, offsets, 10);
-}
-
-#define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
-
-static bool set_core_pattern(const char *text)
-{
-	int file = open(CORE_PATTERN, O_WRONLY);
-	bool done = file >= 0 && write(file, text, strlen(text)) >= 0;
-
-	close(file);
-	return done;
-}
-
-static int crash(void *arg)
-{
-	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-
-	if (setrlimit(RLIMIT_CORE, &all) || chdir("/tmp"))
-		return 1;
-	prctl(PR_SET_DUMPABLE, 1);
-	/* Everything that /proc/PID/coredump_filter can include. */
-	kill(getpid(), SIGSEGV);
-	return 0;
-}
-
-static void include_everything(void)
-{
-	FILE *filter = fopen("/proc/self/coredump_filter", "w");
-
-	if (filter) {
-		fputs("0x1ff", filter);
-		fclose(filter);
-	}
-}
-
-TEST_F(memory, core_dump_does_not_make_it_resident)
-{
-	char before[256] = "core";
-	FILE *pattern = fopen(CORE_PATTERN, "r");
-	void *pages = map_pages_ok(self->zone, ZONE_BYTES, PROT_READ);
-	int status;
-	pid_t pid;
-
-	if (!pattern || !fgets(before, sizeof(before), pattern) ||
-	    !set_core_pattern("selftest-core-%p"))
-		SKIP(return, "core_pattern cannot be set");
-	fclose(pattern);
-	self->data[self->page] = 1;
-	touch_read(pages);
-	include_everything();
-	pid = start_child(crash, NULL);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	set_core_pattern(before);
-	snprintf(before, sizeof(before), "/tmp/selftest-core-%d", pid);
-	unlink(before);
-	if (!WCOREDUMP(status))
-		SKIP(return, "no core was dumped");
-	ASSERT_EQ(1, resident_pages());
 }
 
 /* The machine's shared memory in KiB, with all per-processor shares added up. */

@@ -4,8 +4,6 @@
  * what else there is to say of descriptors with fewer rights.
  */
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <sched.h>
 
 #include "kselftest_harness.h"
@@ -216,19 +214,6 @@ FIXTURE_VARIANT_ADD(rights, inside) {
 	.inside = true,
 };
 
-/* From build/selftests, where this program is, to the top. */
-static FILE *open_readme(void)
-{
-	char path[PATH_MAX], program[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (n < 0)
-		return NULL;
-	program[n] = '\0';
-	snprintf(path, sizeof(path), "%s/../../README.md", dirname(program));
-	return fopen(path, "re");
-}
-
 FIXTURE_SETUP(rights)
 {
 	self->readme = open_readme();
@@ -340,40 +325,9 @@ static bool holds(FIXTURE_DATA(rights) *self, const struct action *action,
 	return false;
 }
 
-/* "| a | b |" to its cells; gives how many. */
-static size_t split(char *line, char *cells[], size_t max)
-{
-	char *cell = strtok(line, "|\n");
-	size_t n = 0;
-
-	for (; cell && n < max; cell = strtok(NULL, "|\n")) {
-		size_t length;
-
-		cell += strspn(cell, " ");
-		length = strlen(cell);
-		while (length && cell[length - 1] == ' ')
-			cell[--length] = '\0';
-		if (length)
-			cells[n++] = cell;
-	}
-	return n;
-}
-
-/* The next row of the table, which begins with its heading. */
-static size_t next_row(FILE *readme, bool *in_table, char *line, size_t size,
-		       char *cells[], size_t max)
-{
-	while (fgets(line, size, readme)) {
-		if (!*in_table && strncmp(line, "| action |", 10))
-			continue;
-		if (line[0] != '|')
-			return 0;
-		*in_table = true;
-		if (line[1] != '-')
-			return split(line, cells, max);
-	}
-	return 0;
-}
+/* The next row of the table. */
+#define next_row()		\
+	readme_row(self->readme, "| action |", &in_table, line, sizeof(line), cells, COLUMNS + 2)
 
 TEST_F(rights, table_in_the_readme)
 {
@@ -381,20 +335,17 @@ TEST_F(rights, table_in_the_readme)
 	bool in_table = false;
 	size_t row, i;
 
-	ASSERT_EQ(COLUMNS + 1, next_row(self->readme, &in_table, line, sizeof(line),
-					cells, COLUMNS + 2));
+	ASSERT_EQ(COLUMNS + 1, next_row());
 	for (i = 0; i < COLUMNS; i++)
 		ASSERT_STREQ(columns[i].name, cells[i + 1]);
 	for (row = 0; row < ARRAY_SIZE(actions); row++) {
-		ASSERT_EQ(COLUMNS + 1, next_row(self->readme, &in_table, line,
-						sizeof(line), cells, COLUMNS + 2));
+		ASSERT_EQ(COLUMNS + 1, next_row());
 		ASSERT_STREQ(actions[row].name, cells[0]);
 		for (i = 0; i < COLUMNS; i++)
 			EXPECT_TRUE(holds(self, &actions[row], &columns[i], cells[i + 1]));
 	}
 	/* It says nothing that was not tried. */
-	ASSERT_EQ(0, next_row(self->readme, &in_table, line, sizeof(line), cells,
-			      COLUMNS + 2));
+	ASSERT_EQ(0, next_row());
 }
 
 TEST_F(rights, reopened_for_a_consumer)

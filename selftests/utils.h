@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <linux/shmzone.h>
 
@@ -143,6 +144,16 @@ bool falls_asleep(pid_t task);
 void fill_pattern(void *memory, size_t bytes, __u64 seed);
 bool has_pattern(const void *memory, size_t bytes, __u64 seed);
 bool all_bytes(const void *memory, size_t bytes, unsigned char value);
+
+/* README.md, beside the build directory in which this program is. */
+FILE *open_readme(void);
+
+/*
+ * The next row of the table that begins with @heading, its headings the first:
+ * how many @cells it has, which lie in @line. 0 at its end.
+ */
+size_t readme_row(FILE *readme, const char *heading, bool *in_table, char *line,
+		  size_t size, char *cells[], size_t max);
 
 /* Two pages, the second of which is not there; returns the end of the first. */
 void *page_before_hole(void);

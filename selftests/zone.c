@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "utils.h"
@@ -302,20 +301,6 @@ TEST_F(zone, many_zones_at_once)
 		ASSERT_EQ(1, stat_of(zones[i]).out_live_objects);
 	for (i = 0; i < 200; i++)
 		close(zones[i]);
-}
-
-TEST_F(zone, module_stays_while_anything_is_left)
-{
-	int zone = create(self->control, MIB);
-	char *data = map_data_ok(zone, MIB, PROT_READ | PROT_WRITE);
-
-	close(zone);
-	close(self->control);
-	ASSERT_EQ(-1, syscall(SYS_delete_module, "shmzone", O_NONBLOCK));
-	ASSERT_TRUE(errno == EWOULDBLOCK || errno == EBUSY);
-	ASSERT_EQ(0, touch_write(data + 3 * page_bytes()));
-	ASSERT_EQ(0, munmap(data, MIB));
-	self->control = control_fd();
 }
 
 TEST_HARNESS_MAIN
