@@ -222,7 +222,7 @@ static enum outlook outlook_for(struct shmzone *zone,
 	struct heap_stat stat;
 
 	if (class == CLASS_SPAN)
-		pages = (req->bytes >> PAGE_SHIFT) + !!offset_in_page(req->bytes);
+		pages = class_span_pages(req->bytes);
 	heap_get_stat(zone->heap, &stat);
 	if (pages >= zone->bytes >> PAGE_SHIFT || pages > stat.limit_pages) {
 		/* Slots of a slab from before the limit was lowered will do. */

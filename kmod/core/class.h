@@ -54,6 +54,12 @@ extern const struct class_info class_table[CLASS_COUNT];
  */
 u32 class_for(u64 bytes, u64 align);
 
+/* Pages of a span for a request, for any value of @bytes. */
+static inline u64 class_span_pages(u64 bytes)
+{
+	return (bytes >> PAGE_SHIFT) + !!(bytes & (PAGE_SIZE - 1));
+}
+
 /**
  * class_align() - the alignment all objects of a class have
  */

@@ -251,15 +251,9 @@ static int alloc_slots(struct heap *heap, u32 class, const struct heap_request *
 
 /* Spans. */
 
-/* Pages to hold @bytes, for any value of @bytes. */
-static u64 bytes_to_pages(u64 bytes)
-{
-	return (bytes >> PAGE_SHIFT) + !!(bytes & (PAGE_SIZE - 1));
-}
-
 static int alloc_spans(struct heap *heap, const struct heap_request *req, u64 *offsets, u32 n)
 {
-	u64 first, pages = bytes_to_pages(req->bytes);
+	u64 first, pages = class_span_pages(req->bytes);
 	int err = 0;
 	u32 got;
 

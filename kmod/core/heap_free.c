@@ -186,9 +186,8 @@ static bool class_fits(u32 class, u64 bytes)
 
 static bool span_fits(u64 span, u64 bytes)
 {
-	u64 pages = (bytes >> PAGE_SHIFT) + !!(bytes & (PAGE_SIZE - 1));
-
-	return !bytes || (class_fits(CLASS_SPAN, bytes) && pages == dir_span_pages(span));
+	return !bytes || (class_fits(CLASS_SPAN, bytes) &&
+			  class_span_pages(bytes) == dir_span_pages(span));
 }
 
 /* Where an object begins is where every smallest slot could. */

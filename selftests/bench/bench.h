@@ -198,11 +198,6 @@ void figure_bar(struct figure *figure, enum bar_of bar_of, double bar);
  */
 void report(const struct figure *figure);
 
-/**
- * report_lacking() - hand in that there is none
- */
-void report_lacking(const char *where, const char *why);
-
 /* What main.c does with what was handed in. */
 void report_begin(const char *row);
 json_t *report_end(void);

@@ -160,15 +160,6 @@ void report(const struct figure *figure)
 	json_array_append_new(collected, entry);
 }
 
-void report_lacking(const char *where, const char *why)
-{
-	struct figure figure = figure_none(where, NULL);
-
-	figure.lacks = why;
-	figure.rounds = 0;
-	report(&figure);
-}
-
 void report_begin(const char *row)
 {
 	running_row = row;
