@@ -15,6 +15,7 @@
 static struct heap *heap;
 static _Atomic u8 owner_of[PAGES * 4096 / GRAIN];
 static u32 map[PAGES];
+static u8 releasing[PAGES];
 static _Atomic u32 troubles;
 
 /* Counts what is wrong, and says the first. */
@@ -45,6 +46,33 @@ static void mark(void *owner, u64 first, u64 n, u32 entry)
 
 static const struct heap_ops ops = { .prepare = prepare, .mark = mark };
 
+/* What ends is nobody's until it is released. */
+static void release(void *owner, u64 first, u64 n)
+{
+	u64 i, grains = 4096 / GRAIN;
+
+	(void)owner;
+	for (i = first * grains; i < (first + n) * grains; i++)
+		if (__atomic_load_n((u8 *)&owner_of[i], __ATOMIC_RELAXED))
+			require("an object is on a page that is released");
+	if (first % 8 == 0)
+		sched_yield();
+	for (i = first; i < first + n; i++) {
+		if (heap_page(heap, i) != HEAP_PAGE_FREE)
+			require("a page that is being released can be touched");
+		if (__atomic_exchange_n(&releasing[i], 1, __ATOMIC_RELAXED))
+			require("a page is released twice at once");
+	}
+	for (i = first; i < first + n; i++)
+		__atomic_store_n(&releasing[i], 0, __ATOMIC_RELAXED);
+}
+
+static const struct heap_ops strict_ops = {
+	.prepare = prepare,
+	.mark = mark,
+	.release = release,
+};
+
 static void claim(u64 offset, u64 bytes, u8 from, u8 to)
 {
 	u64 i;
@@ -71,6 +99,8 @@ static u32 make(struct heap_object *object, u32 count, u64 *seed, u8 id)
 		require(heap_find(heap, offsets[i], &object[count + i]) ?
 			"a live object is not found" : NULL);
 		claim(offsets[i], object[count + i].bytes, 0, id);
+		require(heap_is_taken(heap, offsets[i] >> PAGE_SHIFT) ?
+			NULL : "a page of a live object cannot be touched");
 	}
 	return max(got, 0);
 }
@@ -128,14 +158,14 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static void share(u32 shards)
+static void share(u32 shards, const struct heap_ops *heap_ops)
 {
 	pthread_t thread[THREADS];
 	struct heap_stat stat;
 	uintptr_t i;
 
 	heap_shards = shards;
-	heap = heap_create(PAGES, PAGES - 100, &ops, NULL);
+	heap = heap_create(PAGES, PAGES - 100, heap_ops, NULL);
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&thread[i], NULL, work, (void *)(i + 1));
 	for (i = 0; i < THREADS; i++)
@@ -151,11 +181,13 @@ static void share(u32 shards)
 
 int main(void)
 {
-	host_plan(2);
-	share(1);
+	host_plan(3);
+	share(1, &ops);
 	host_result("threads share a heap");
+	share(1, &strict_ops);
+	host_result("threads share a heap that releases what ends");
 	host_contend(3);
-	share(4);
+	share(4, &strict_ops);
 	host_result("threads share a heap of many shards");
 	return host_done();
 }
