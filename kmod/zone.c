@@ -68,8 +68,11 @@ void zone_age_soon(struct shmzone *zone)
 static int zone_prepare(void *owner, u64 first, u64 n, u64 marked)
 {
 	struct shmzone *zone = owner;
+	int ret = pagemap_prepare(&zone->map, first, marked);
 
-	return pagemap_prepare(&zone->map, first, marked);
+	if (ret || !zone_is(zone, SHMZONE_CREATE_COMMITTED))
+		return ret;
+	return zone_commit(zone, first, n);
 }
 
 static void zone_mark(void *owner, u64 first, u64 n, u32 mark)
@@ -81,10 +84,22 @@ static void zone_mark(void *owner, u64 first, u64 n, u32 mark)
 			     HEAP_MARK_KIND(mark) << 10);
 }
 
-static const struct heap_ops zone_heap_ops = {
+static const struct heap_ops plain_heap_ops = {
 	.prepare = zone_prepare,
 	.mark = zone_mark,
 };
+
+static const struct heap_ops committed_heap_ops = {
+	.prepare = zone_prepare,
+	.mark = zone_mark,
+	.prepare_fills = true,
+};
+
+static const struct heap_ops *heap_ops_for(u32 kind)
+{
+	return kind & SHMZONE_CREATE_COMMITTED ? &committed_heap_ops :
+						 &plain_heap_ops;
+}
 
 /**
  * zone_backing() - a shmem file that nobody else can open, grow or shrink
@@ -111,12 +126,13 @@ struct file *zone_backing(const char *name, u64 bytes)
  * zone_create() - make a zone without a name
  * @bytes: size: a multiple of the page size, 2 pages to ZONE_BYTES_MAX
  * @limit: bytes that may be allocated, a multiple of the page size up to @bytes
+ * @kind: of ZONE_KINDS
  *
  * The caller's user is charged for it.
  *
  * Return: the zone, with one reference that is the caller's, or an ERR_PTR().
  */
-struct shmzone *zone_create(u64 bytes, u64 limit)
+struct shmzone *zone_create(u64 bytes, u64 limit, u32 kind)
 {
 	struct shmzone *zone;
 	char name[40];
@@ -129,6 +145,7 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 	mutex_init(&zone->lock);
 	zone->id = atomic64_inc_return(&last_id);
 	zone->bytes = bytes;
+	zone->kind = kind;
 	INIT_DELAYED_WORK(&zone->age, zone_age);
 	roots_init(&zone->roots);
 	zone_wait_init(&zone->wait);
@@ -140,7 +157,7 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 		goto err_free;
 	}
 	zone->heap = heap_create(bytes >> PAGE_SHIFT, limit >> PAGE_SHIFT,
-				 &zone_heap_ops, zone);
+				 heap_ops_for(kind), zone);
 	if (!zone->heap) {
 		ret = -ENOMEM;
 		goto err_user;

@@ -252,11 +252,14 @@ struct shmzone_info {
 #define SHMZONE_CREATE_EXCL	(1U << 0)
 /* Let the zone live until UNLINK, or its namespace's end, users or not. */
 #define SHMZONE_CREATE_PERSIST	(1U << 1)
+/* ALLOC brings the memory in, see <linux/shmzone_kinds.h>. */
+#define SHMZONE_CREATE_COMMITTED (1U << 2)
 
 /**
  * struct shmzone_create - ioctl(SHMZONE_CREATE): make a zone
  * @size: sizeof(struct shmzone_create)
- * @flags: %SHMZONE_CREATE_EXCL and %SHMZONE_CREATE_PERSIST, which need a name
+ * @flags: %SHMZONE_CREATE_EXCL and %SHMZONE_CREATE_PERSIST, which need a name;
+ *         %SHMZONE_CREATE_COMMITTED
  * @zone_bytes: bytes of address space: a multiple of the page size, at least
  *              two pages. It costs nothing until it is used. The first page
  *              is never allocated and slabs take three to eight pages, so a
@@ -273,7 +276,7 @@ struct shmzone_info {
  *
  * If the name exists in the caller's IPC namespace and %SHMZONE_CREATE_EXCL is
  * not given, that zone is opened for reading and writing as by OPEN, whatever
- * its size, limit and mode, and whether it persists or not. No half-made zone is
+ * its size, limit, mode and kind, and whether it persists or not. No half-made zone is
  * ever visible to others.
  *
  * Returns a zone descriptor open for reading and writing.
@@ -477,6 +480,8 @@ struct shmzone_query {
  *                     command, a bad structure, flag, value or pointer, or a
  *                     missing right, before any object was looked at, as far
  *                     as they reach the module
+ * @out_kind: the kind of the zone: %SHMZONE_CREATE_COMMITTED as it was given
+ * @__out_reserved: zero
  *
  * The figures are taken one after the other, not at one instant.
  */
@@ -503,6 +508,8 @@ struct shmzone_stat {
 	__aligned_u64 out_bad_not_live;
 	__aligned_u64 out_bad_bytes;
 	__aligned_u64 out_refused_calls;
+	__u32 out_kind;
+	__u32 __out_reserved;
 };
 
 #define SHMZONE_STAT_SIZE_VER0	168
@@ -578,6 +585,7 @@ struct shmzone_check {
 
 #define SHMZONE_CHECK_SIZE_VER0	128
 #define SHMZONE_CHECK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CHECK)
+#include <linux/shmzone_kinds.h>
 #include <linux/shmzone_rights.h>
 #include <linux/shmzone_roots.h>
 
