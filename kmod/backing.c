@@ -50,6 +50,7 @@ static int commit_page(struct shmzone *zone, u64 index)
 	struct address_space *mapping = zone->data->f_mapping;
 	gfp_t gfp = mapping_gfp_mask(mapping) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
 	struct page *page;
+	int ret = 0;
 
 	if (fatal_signal_pending(current))
 		return -EINTR;
@@ -57,9 +58,12 @@ static int commit_page(struct shmzone *zone, u64 index)
 	/* It has several names for what is a shortage to the caller. */
 	if (IS_ERR(page))
 		return PTR_ERR(page) == -EINTR ? -EINTR : -ENOMEM;
-	set_page_dirty(page);
+	if (zone_is(zone, SHMZONE_CREATE_STRICT) && strict_refuse_huge(page))
+		ret = -ENOMEM;
+	else
+		set_page_dirty(page);
 	put_page(page);
-	return 0;
+	return ret;
 }
 
 /**

@@ -35,8 +35,13 @@ static int zone_release(struct inode *inode, struct file *file)
 
 static void show_kind(struct seq_file *m, const struct shmzone *zone)
 {
+	static const char *const kinds[] = {
+		"plain", "committed", "strict", "committed,strict",
+	};
+
 	seq_printf(m, "shmzone-kind:\t%s\n",
-		   zone_is(zone, SHMZONE_CREATE_COMMITTED) ? "committed" : "plain");
+		   kinds[zone_is(zone, SHMZONE_CREATE_COMMITTED) +
+			 2 * zone_is(zone, SHMZONE_CREATE_STRICT)]);
 }
 
 static void show_seals(struct seq_file *m, const struct shmzone *zone)

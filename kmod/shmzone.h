@@ -28,6 +28,9 @@
  *	zone->lock (mutex)          seals, limit and what is charged for it
  *	mmap_lock                   the kernel's; taken before ->fault()
  *	pagemap->lock (rwsem)       which parts of a page map exist
+ *	strict_vm_ops_lock (mutex)  the vm_operations of strict zones; a leaf
+ *	page lock                   the kernel's; held in ->fault() of strict
+ *				    zones, taken to punch
  *	i_mmap_rwsem                the kernel's; taken to unmap
  *	heap's shard (spinlock)     slots of one class and group, see
  *				    core/heap_impl.h
@@ -60,6 +63,7 @@
 #include "names.h"
 
 struct heap;
+struct page;
 struct user_account;
 struct vm_area_struct;
 
@@ -68,7 +72,7 @@ struct vm_area_struct;
 #define ZONE_BYTES_MAX	((u64)ZONE_PAGES_MAX << PAGE_SHIFT)
 
 /* The flags of CREATE that say of what kind the zone is. */
-#define ZONE_KINDS	SHMZONE_CREATE_COMMITTED
+#define ZONE_KINDS	(SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT)
 
 /* Where the page map begins among the mmap offsets of a zone, in pages. */
 #define PAGE_MAP_PGOFF	(SHMZONE_MMAP_PAGE_MAP >> PAGE_SHIFT)
@@ -171,6 +175,10 @@ struct file *zone_backing(const char *name, u64 bytes);
 /* backing.c */
 void zone_punch(struct shmzone *zone, u64 first, u64 n);
 int zone_commit(struct shmzone *zone, u64 first, u64 n);
+
+/* strict.c */
+void strict_mmap(struct vm_area_struct *vma);
+bool strict_refuse_huge(struct page *page);
 
 /* users.c */
 struct user_account *user_charge(u64 pages);

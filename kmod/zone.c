@@ -51,6 +51,8 @@ static void zone_age(struct work_struct *work)
 
 	if (heap_age(zone->heap))
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
+	/* Pages on their way from a slab to being free were of use to nobody. */
+	zone_wake(zone);
 }
 
 /**
@@ -84,6 +86,11 @@ static void zone_mark(void *owner, u64 first, u64 n, u32 mark)
 			     HEAP_MARK_KIND(mark) << 10);
 }
 
+static void zone_release_run(void *owner, u64 first, u64 n)
+{
+	zone_punch(owner, first, n);
+}
+
 static const struct heap_ops plain_heap_ops = {
 	.prepare = zone_prepare,
 	.mark = zone_mark,
@@ -95,10 +102,26 @@ static const struct heap_ops committed_heap_ops = {
 	.prepare_fills = true,
 };
 
+static const struct heap_ops strict_heap_ops = {
+	.prepare = zone_prepare,
+	.mark = zone_mark,
+	.release = zone_release_run,
+};
+
+static const struct heap_ops strict_committed_heap_ops = {
+	.prepare = zone_prepare,
+	.mark = zone_mark,
+	.release = zone_release_run,
+	.prepare_fills = true,
+};
+
 static const struct heap_ops *heap_ops_for(u32 kind)
 {
-	return kind & SHMZONE_CREATE_COMMITTED ? &committed_heap_ops :
-						 &plain_heap_ops;
+	bool committed = kind & SHMZONE_CREATE_COMMITTED;
+
+	if (kind & SHMZONE_CREATE_STRICT)
+		return committed ? &strict_committed_heap_ops : &strict_heap_ops;
+	return committed ? &committed_heap_ops : &plain_heap_ops;
 }
 
 /**

@@ -32,8 +32,8 @@
  *
  * At mmap offset 0 lies the data of the zone, to be mapped MAP_SHARED and
  * without PROT_EXEC, in whole or in part. Touching a page that is not
- * allocated is not an error: it shows what was last written there, or zeros,
- * and its memory counts as the zone's.
+ * allocated is not an error, but in strict zones: it shows what was last
+ * written there, or zeros, and its memory counts as the zone's.
  *
  * At mmap offset %SHMZONE_MMAP_PAGE_MAP lies the read-only *page map*: one
  * native-endian __u32 for each page of the zone, see SHMZONE_PAGE_*().
@@ -254,12 +254,14 @@ struct shmzone_info {
 #define SHMZONE_CREATE_PERSIST	(1U << 1)
 /* ALLOC brings the memory in, see <linux/shmzone_kinds.h>. */
 #define SHMZONE_CREATE_COMMITTED (1U << 2)
+/* What is not allocated cannot be touched; see the same. */
+#define SHMZONE_CREATE_STRICT	(1U << 3)
 
 /**
  * struct shmzone_create - ioctl(SHMZONE_CREATE): make a zone
  * @size: sizeof(struct shmzone_create)
  * @flags: %SHMZONE_CREATE_EXCL and %SHMZONE_CREATE_PERSIST, which need a name;
- *         %SHMZONE_CREATE_COMMITTED
+ *         %SHMZONE_CREATE_COMMITTED, %SHMZONE_CREATE_STRICT
  * @zone_bytes: bytes of address space: a multiple of the page size, at least
  *              two pages. It costs nothing until it is used. The first page
  *              is never allocated and slabs take three to eight pages, so a
@@ -480,7 +482,7 @@ struct shmzone_query {
  *                     command, a bad structure, flag, value or pointer, or a
  *                     missing right, before any object was looked at, as far
  *                     as they reach the module
- * @out_kind: the kind of the zone: %SHMZONE_CREATE_COMMITTED as it was given
+ * @out_kind: the kind of the zone: %SHMZONE_CREATE_COMMITTED and _STRICT
  * @__out_reserved: zero
  *
  * The figures are taken one after the other, not at one instant.

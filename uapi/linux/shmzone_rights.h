@@ -36,6 +36,8 @@
 #define SHMZONE_ENTRY_PERSIST	(1U << 0)
 /* The zone is a committed one. */
 #define SHMZONE_ENTRY_COMMITTED	(1U << 1)
+/* The zone is a strict one. */
+#define SHMZONE_ENTRY_STRICT	(1U << 2)
 
 /**
  * struct shmzone_entry - one name, as LIST tells it
