@@ -49,6 +49,12 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set,
 #define vfs_mmap(file, vma) call_mmap(file, vma)
 #endif
 
+/* It took a page until 6.8. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define generic_error_remove_folio(mapping, folio) \
+	generic_error_remove_page(mapping, &(folio)->page)
+#endif
+
 /* pfn_t went away in 6.17, and with it the type of vmf_insert_mixed(). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #include <linux/pfn_t.h>

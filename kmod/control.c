@@ -123,8 +123,8 @@ static int check_create(const struct shmzone_create *create)
 		return -EINVAL;
 	if (create->mode & ~0666U)
 		return -EINVAL;
-	if (!create->name &&
-	    (create->name_len || create->mode || create->flags))
+	if (!create->name && (create->name_len || create->mode ||
+			      create->flags & ~ZONE_KINDS))
 		return -EINVAL;
 	return 0;
 }
@@ -137,7 +137,8 @@ static long create_new(const struct shmzone_create *create,
 	long fd;
 
 	zone = zone_create(create->zone_bytes,
-			   create->limit_bytes ?: create->zone_bytes);
+			   create->limit_bytes ?: create->zone_bytes,
+			   create->flags & ZONE_KINDS);
 	if (IS_ERR(zone))
 		return PTR_ERR(zone);
 	if (key)

@@ -33,6 +33,17 @@ static int zone_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static void show_kind(struct seq_file *m, const struct shmzone *zone)
+{
+	static const char *const kinds[] = {
+		"plain", "committed", "strict", "committed,strict",
+	};
+
+	seq_printf(m, "shmzone-kind:\t%s\n",
+		   kinds[zone_is(zone, SHMZONE_CREATE_COMMITTED) +
+			 2 * zone_is(zone, SHMZONE_CREATE_STRICT)]);
+}
+
 static void show_seals(struct seq_file *m, const struct shmzone *zone)
 {
 	static const struct {
@@ -84,6 +95,7 @@ static void zone_show_fdinfo(struct seq_file *m, struct file *file)
 	show_name(m, zone);
 	seq_printf(m, "shmzone-rights:\t%s\n",
 		   file->f_mode & FMODE_WRITE ? "rw" : "ro");
+	show_kind(m, zone);
 	show_seals(m, zone);
 	show_bytes(m, "size", zone->bytes);
 	show_bytes(m, "limit", heap.limit_pages << PAGE_SHIFT);

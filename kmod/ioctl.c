@@ -88,7 +88,8 @@ struct ioctl_op {
 static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(info, INFO, out_refused_calls, 0, ON_CONTROL | ON_ZONE),
 	IOCTL_OP(create, CREATE, mode,
-		 SHMZONE_CREATE_EXCL | SHMZONE_CREATE_PERSIST, ON_CONTROL),
+		 SHMZONE_CREATE_EXCL | SHMZONE_CREATE_PERSIST | ZONE_KINDS,
+		 ON_CONTROL),
 	IOCTL_OP(open, OPEN, __reserved, SHMZONE_OPEN_RDONLY, ON_CONTROL),
 	IOCTL_OP(unlink, UNLINK, __reserved, 0, ON_CONTROL),
 	IOCTL_OP(list, LIST, __out_reserved, 0, ON_CONTROL),

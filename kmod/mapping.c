@@ -15,7 +15,8 @@
  * core dumps, which would make the whole zone resident by reading it. A
  * read-only descriptor has read-only mapping files, so that the kernel itself
  * takes VM_MAYWRITE away and mprotect cannot widen the right. A seal against
- * writing does the same to every VMA that is made after it.
+ * writing does the same to every VMA that is made after it. VMAs of a strict
+ * zone have vm_operations of their own, see strict.c; other zones have shmem's.
  *
  * ->mmap() here allocates nothing and publishes nothing.
  */
@@ -35,6 +36,7 @@ static int data_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct shmzone *zone = file->private_data;
 	u64 pages = zone->bytes >> PAGE_SHIFT;
+	int ret;
 
 	/* A read-only descriptor's shared mapping has VM_MAYSHARE alone. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
@@ -49,8 +51,13 @@ static int data_mmap(struct file *file, struct vm_area_struct *vma)
 		vm_flags_mod(vma, 0, VM_MAYWRITE);
 	}
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
+	if (zone_is(zone, SHMZONE_CREATE_STRICT))
+		vm_flags_mod(vma, VM_NOHUGEPAGE, 0);
 	/* shmem sets its own vm_operations; it does not keep the file. */
-	return vfs_mmap(zone->data, vma);
+	ret = vfs_mmap(zone->data, vma);
+	if (!ret && zone_is(zone, SHMZONE_CREATE_STRICT))
+		strict_mmap(vma);
+	return ret;
 }
 
 static int map_mmap(struct file *file, struct vm_area_struct *vma)

@@ -332,6 +332,14 @@ int name_permit(const struct name_key *key, const struct name_change *change)
 	return ret;
 }
 
+static u32 entry_flags(const struct shmzone *zone)
+{
+	return (zone->name.persist ? SHMZONE_ENTRY_PERSIST : 0) |
+	       (zone_is(zone, SHMZONE_CREATE_COMMITTED) ?
+			SHMZONE_ENTRY_COMMITTED : 0) |
+	       (zone_is(zone, SHMZONE_CREATE_STRICT) ? SHMZONE_ENTRY_STRICT : 0);
+}
+
 static void fill_entry(struct shmzone_entry *entry, const struct shmzone *zone)
 {
 	const struct zone_name *name = &zone->name;
@@ -340,7 +348,7 @@ static void fill_entry(struct shmzone_entry *entry, const struct shmzone *zone)
 	*entry = (struct shmzone_entry) {
 		.id = zone->id,
 		.zone_bytes = zone->bytes,
-		.flags = name->persist ? SHMZONE_ENTRY_PERSIST : 0,
+		.flags = entry_flags(zone),
 		.mode = name->mode,
 		.uid = from_kuid_munged(ns, name->uid),
 		.gid = from_kgid_munged(ns, name->gid),

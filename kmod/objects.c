@@ -36,7 +36,8 @@ static int batch_init(struct batch *batch, u32 count)
 	if (count <= ARRAY_SIZE(batch->few))
 		return 0;
 	batch->offsets = kvmalloc_array(count, sizeof(u64),
-					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+					GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
+						__GFP_RETRY_MAYFAIL);
 	return batch->offsets ? 0 : -ENOMEM;
 }
 
@@ -303,6 +304,7 @@ long stat_ioctl(struct ucmd *ucmd)
 		.out_bad_not_live = heap.refused[HEAP_BAD_NOT_LIVE],
 		.out_bad_bytes = heap.refused[HEAP_BAD_BYTES],
 		.out_refused_calls = atomic64_read(&zone->refused_calls),
+		.out_kind = zone->kind,
 	};
 	return ucmd_respond(ucmd);
 }

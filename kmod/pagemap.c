@@ -34,6 +34,9 @@
 
 #define PART_ENTRIES	(PAGE_SIZE / sizeof(u32))
 
+/* A shortage is ENOMEM, and kills nobody. */
+#define PART_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
 /* On a part that no VMA shows as zeros any more. */
 #define PART_READY	XA_MARK_0
 
@@ -73,11 +76,11 @@ static int add_part(struct pagemap *map, unsigned long i)
 	struct page *part;
 	int ret;
 
-	part = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+	part = alloc_page(PART_GFP | __GFP_ZERO);
 	if (!part)
 		return -ENOMEM;
 
-	ret = xa_insert(&map->parts, i, part, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	ret = xa_insert(&map->parts, i, part, PART_GFP);
 	if (!ret)
 		atomic_long_inc(&map->nr_parts);
 	else

@@ -28,6 +28,9 @@
  *	zone->lock (mutex)          seals, limit and what is charged for it
  *	mmap_lock                   the kernel's; taken before ->fault()
  *	pagemap->lock (rwsem)       which parts of a page map exist
+ *	strict_vm_ops_lock (mutex)  the vm_operations of strict zones; a leaf
+ *	page lock                   the kernel's; held in ->fault() of strict
+ *				    zones, taken to punch
  *	i_mmap_rwsem                the kernel's; taken to unmap
  *	heap's shard (spinlock)     slots of one class and group, see
  *				    core/heap_impl.h
@@ -60,12 +63,16 @@
 #include "names.h"
 
 struct heap;
+struct page;
 struct user_account;
 struct vm_area_struct;
 
 /* 16 TiB of 4 KiB pages: what the page bitmap can index. */
 #define ZONE_PAGES_MAX	(1ULL << 32)
 #define ZONE_BYTES_MAX	((u64)ZONE_PAGES_MAX << PAGE_SHIFT)
+
+/* The flags of CREATE that say of what kind the zone is. */
+#define ZONE_KINDS	(SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT)
 
 /* Where the page map begins among the mmap offsets of a zone, in pages. */
 #define PAGE_MAP_PGOFF	(SHMZONE_MMAP_PAGE_MAP >> PAGE_SHIFT)
@@ -94,6 +101,7 @@ struct pagemap {
  * @ref: the files of the zone hold it, and its name if it persists
  * @id: number of the zone; never used again
  * @bytes: size
+ * @kind: ZONE_KINDS that it was created with; never changes
  * @heap: the allocator; locks itself
  * @data: the shmem file with the zone's memory. It never stands in a VMA.
  * @map: page map
@@ -112,6 +120,7 @@ struct shmzone {
 	struct kref ref;
 	u64 id;
 	u64 bytes;
+	u32 kind;
 	struct heap *heap;
 	struct file *data;
 	struct pagemap map;
@@ -143,8 +152,13 @@ static inline bool zone_is_sealed(const struct shmzone *zone, u32 seal)
 	return READ_ONCE(zone->seals) & seal;
 }
 
+static inline bool zone_is(const struct shmzone *zone, u32 kind)
+{
+	return zone->kind & kind;
+}
+
 /* zone.c */
-struct shmzone *zone_create(u64 bytes, u64 limit);
+struct shmzone *zone_create(u64 bytes, u64 limit, u32 kind);
 struct shmzone *zone_get(struct shmzone *zone);
 bool zone_tryget(struct shmzone *zone);
 void zone_put(struct shmzone *zone);
@@ -157,6 +171,14 @@ u64 zone_swapped_bytes(const struct shmzone *zone);
 int zone_set_limit(struct shmzone *zone, u64 bytes);
 int zone_add_seals(struct shmzone *zone, u32 seals);
 struct file *zone_backing(const char *name, u64 bytes);
+
+/* backing.c */
+void zone_punch(struct shmzone *zone, u64 first, u64 n);
+int zone_commit(struct shmzone *zone, u64 first, u64 n);
+
+/* strict.c */
+void strict_mmap(struct vm_area_struct *vma);
+bool strict_refuse_huge(struct page *page);
 
 /* users.c */
 struct user_account *user_charge(u64 pages);

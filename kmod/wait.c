@@ -231,10 +231,11 @@ static enum outlook outlook_for(struct shmzone *zone,
 					    &slots);
 		return slots.total ? WHEN_FREED : NEVER;
 	}
-	if (stat.taken_pages > stat.limit_pages)
-		return WHEN_FREED;
-	return pages > stat.limit_pages - stat.taken_pages ? WHEN_FREED :
-							     PERHAPS;
+	if (stat.taken_pages <= stat.limit_pages &&
+	    pages <= stat.limit_pages - stat.taken_pages)
+		return PERHAPS;
+	/* Somebody may be giving pages back for their own request's sake. */
+	return stat.busy_pages ? PERHAPS : WHEN_FREED;
 }
 
 static bool fell_short(const struct zone_request *request, int ret)

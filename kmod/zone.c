@@ -55,6 +55,8 @@ static void zone_age(struct work_struct *work)
 	zone_wake(zone);
 	if (more)
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
+	/* Pages on their way from a slab to being free were of use to nobody. */
+	zone_wake(zone);
 }
 
 /**
@@ -72,8 +74,11 @@ void zone_age_soon(struct shmzone *zone)
 static int zone_prepare(void *owner, u64 first, u64 n, u64 marked)
 {
 	struct shmzone *zone = owner;
+	int ret = pagemap_prepare(&zone->map, first, marked);
 
-	return pagemap_prepare(&zone->map, first, marked);
+	if (ret || !zone_is(zone, SHMZONE_CREATE_COMMITTED))
+		return ret;
+	return zone_commit(zone, first, n);
 }
 
 static void zone_mark(void *owner, u64 first, u64 n, u32 mark)
@@ -85,10 +90,43 @@ static void zone_mark(void *owner, u64 first, u64 n, u32 mark)
 			     HEAP_MARK_KIND(mark) << 10);
 }
 
-static const struct heap_ops zone_heap_ops = {
+static void zone_release_run(void *owner, u64 first, u64 n)
+{
+	zone_punch(owner, first, n);
+}
+
+static const struct heap_ops plain_heap_ops = {
 	.prepare = zone_prepare,
 	.mark = zone_mark,
 };
+
+static const struct heap_ops committed_heap_ops = {
+	.prepare = zone_prepare,
+	.mark = zone_mark,
+	.prepare_fills = true,
+};
+
+static const struct heap_ops strict_heap_ops = {
+	.prepare = zone_prepare,
+	.mark = zone_mark,
+	.release = zone_release_run,
+};
+
+static const struct heap_ops strict_committed_heap_ops = {
+	.prepare = zone_prepare,
+	.mark = zone_mark,
+	.release = zone_release_run,
+	.prepare_fills = true,
+};
+
+static const struct heap_ops *heap_ops_for(u32 kind)
+{
+	bool committed = kind & SHMZONE_CREATE_COMMITTED;
+
+	if (kind & SHMZONE_CREATE_STRICT)
+		return committed ? &strict_committed_heap_ops : &strict_heap_ops;
+	return committed ? &committed_heap_ops : &plain_heap_ops;
+}
 
 /**
  * zone_backing() - a shmem file that nobody else can open, grow or shrink
@@ -115,12 +153,13 @@ struct file *zone_backing(const char *name, u64 bytes)
  * zone_create() - make a zone without a name
  * @bytes: size: a multiple of the page size, 2 pages to ZONE_BYTES_MAX
  * @limit: bytes that may be allocated, a multiple of the page size up to @bytes
+ * @kind: of ZONE_KINDS
  *
  * The caller's user is charged for it.
  *
  * Return: the zone, with one reference that is the caller's, or an ERR_PTR().
  */
-struct shmzone *zone_create(u64 bytes, u64 limit)
+struct shmzone *zone_create(u64 bytes, u64 limit, u32 kind)
 {
 	struct shmzone *zone;
 	char name[40];
@@ -133,6 +172,7 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 	mutex_init(&zone->lock);
 	zone->id = atomic64_inc_return(&last_id);
 	zone->bytes = bytes;
+	zone->kind = kind;
 	INIT_DELAYED_WORK(&zone->age, zone_age);
 	roots_init(&zone->roots);
 	zone_wait_init(&zone->wait);
@@ -144,7 +184,7 @@ struct shmzone *zone_create(u64 bytes, u64 limit)
 		goto err_free;
 	}
 	zone->heap = heap_create(bytes >> PAGE_SHIFT, limit >> PAGE_SHIFT,
-				 &zone_heap_ops, zone);
+				 heap_ops_for(kind), zone);
 	if (!zone->heap) {
 		ret = -ENOMEM;
 		goto err_user;

@@ -69,7 +69,8 @@ FIXTURE_VARIANT_ADD(command, info_of_zone) {
 
 FIXTURE_VARIANT_ADD(command, create) {
 	VARIANT(create, CREATE, NO_OUT(create)),
-	.flags = SHMZONE_CREATE_EXCL | SHMZONE_CREATE_PERSIST,
+	.flags = SHMZONE_CREATE_EXCL | SHMZONE_CREATE_PERSIST |
+		 SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT,
 	.on_control = true, .may_repeat = true,
 };
 

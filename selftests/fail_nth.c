@@ -208,6 +208,37 @@ static int alloc_waiting(struct scene *scene)
 	return ret;
 }
 
+/* In the place of the plain zone. */
+static int make_kind(struct scene *scene, __u32 kind)
+{
+	close(scene->zone);
+	scene->zone = _try_create_kind(scene->control, kind, ZONE_BYTES, 0);
+	return scene->zone;
+}
+
+static int make_committed(struct scene *scene)
+{
+	return make_kind(scene, SHMZONE_CREATE_COMMITTED);
+}
+
+static int make_strict_committed(struct scene *scene)
+{
+	return make_kind(scene, SHMZONE_CREATE_STRICT | SHMZONE_CREATE_COMMITTED);
+}
+
+static int alloc_span(struct scene *scene)
+{
+	scene->made = _try_alloc(scene->zone, 10 * page_bytes(), 1, scene->offsets);
+	return scene->made;
+}
+
+static int make_strict_span(struct scene *scene)
+{
+	int ret = make_strict_committed(scene);
+
+	return ret < 0 ? ret : alloc_span(scene);
+}
+
 /* In several parts of the page map and of the page bitmap. */
 static int alloc_spans(struct scene *scene)
 {
@@ -426,6 +457,22 @@ FIXTURE_VARIANT_ADD(fail_nth, alloc_batch) {
 
 FIXTURE_VARIANT_ADD(fail_nth, alloc_spans) {
 	STEPS(NULL, alloc_spans, free_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, committed_slot) {
+	STEPS(make_committed, alloc_slot, free_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, committed_span) {
+	STEPS(make_committed, alloc_span, free_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, strict_span) {
+	STEPS(make_strict_committed, alloc_span, free_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, strict_free) {
+	STEPS(make_strict_span, free_batch, NULL)
 };
 
 FIXTURE_VARIANT_ADD(fail_nth, free_batch) {

@@ -77,8 +77,26 @@ TEST_F(lib, persist_needs_a_name)
 	struct shmz_options opts = { sizeof(opts), 0, 0, SHMZ_PERSIST };
 
 	is_null(EINVAL, shmz_create(NULL, ZONE_BYTES, &opts));
-	opts.flags = 4;
+	opts.flags = 16;
 	is_null(EOPNOTSUPP, shmz_create("never", ZONE_BYTES, &opts));
+}
+
+TEST_F(lib, kinds_of_zones)
+{
+	struct shmz_options opts = { .size = sizeof(opts), .flags = SHMZ_STRICT };
+	struct shmz *strict = shmz_create(NULL, ZONE_BYTES, &opts);
+	struct shmz *committed;
+
+	opts.flags = SHMZ_COMMITTED;
+	committed = shmz_create(NULL, ZONE_BYTES, &opts);
+	ASSERT_NE(NULL, strict);
+	ASSERT_NE(NULL, committed);
+	ASSERT_EQ(SHMZONE_CREATE_STRICT, stat_of(shmz_fd(strict)).out_kind);
+	ASSERT_EQ(SHMZONE_CREATE_COMMITTED, stat_of(shmz_fd(committed)).out_kind);
+	ASSERT_EQ(SIGBUS, touch_read(shmz_pointer(strict, 100)));
+	ASSERT_EQ(0, touch_write(shmz_alloc(strict, 100)));
+	shmz_close(strict);
+	shmz_close(committed);
 }
 
 TEST_F(lib, list)

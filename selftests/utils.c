@@ -62,6 +62,18 @@ int _try_create_limited(int control, __u64 bytes, __u64 limit)
 	return _try_call(control, SHMZONE_CREATE, &args);
 }
 
+int _try_create_kind(int control, __u32 kind, __u64 bytes, __u64 limit)
+{
+	struct shmzone_create args = {
+		SIZED(shmzone_create),
+		.flags = kind,
+		.zone_bytes = bytes,
+		.limit_bytes = limit,
+	};
+
+	return _try_call(control, SHMZONE_CREATE, &args);
+}
+
 int _try_create_named(int control, const char *name, __u32 mode)
 {
 	struct shmzone_create args = {

@@ -45,6 +45,7 @@ int _try_control(void);
 int _try_call(int fd, unsigned long cmd, const void *arg);
 int _try_create(int control, __u64 bytes);
 int _try_create_limited(int control, __u64 bytes, __u64 limit);
+int _try_create_kind(int control, __u32 kind, __u64 bytes, __u64 limit);
 int _try_create_named(int control, const char *name, __u32 mode);
 int _try_open_zone(int control, const char *name, __u32 flags);
 int _try_unlink_zone(int control, const char *name);
@@ -174,6 +175,7 @@ void *page_before_hole(void);
 #define create(...)		not_negative(_try_create(__VA_ARGS__))
 #define fail_create(e, ...)	gives_errno(e, _try_create(__VA_ARGS__))
 #define create_limited(...)	not_negative(_try_create_limited(__VA_ARGS__))
+#define create_kind(...)	not_negative(_try_create_kind(__VA_ARGS__))
 #define create_named(...)	not_negative(_try_create_named(__VA_ARGS__))
 #define fail_create_named(e, ...) gives_errno(e, _try_create_named(__VA_ARGS__))
 #define open_zone(...)		not_negative(_try_open_zone(__VA_ARGS__))

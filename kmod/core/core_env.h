@@ -15,7 +15,8 @@
  *	core_cache_*			objects of one size, packed tightly
  *
  * Memory is charged to the memory cgroup of whoever asks for it, and a
- * shortage is the caller's to report, so it is not worth a warning.
+ * shortage is the caller's to report, so it is worth neither a warning nor a
+ * process to be killed for it.
  */
 #ifndef SHMZONE_CORE_ENV_H
 #define SHMZONE_CORE_ENV_H
@@ -40,6 +41,8 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
+#define CORE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
 struct core_lock {
 	spinlock_t spin;
 };
@@ -52,7 +55,7 @@ struct core_lock {
 
 static inline void *core_zalloc(size_t bytes)
 {
-	return kzalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return kzalloc(bytes, CORE_GFP);
 }
 
 static inline void core_free(const void *object)
@@ -67,7 +70,7 @@ static inline void core_free_rcu(void *object)
 
 static inline void *core_zalloc_array(size_t n, size_t bytes)
 {
-	return kvcalloc(n, bytes, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return kvcalloc(n, bytes, CORE_GFP);
 }
 
 static inline void core_free_array(const void *array)
@@ -90,7 +93,7 @@ static inline void core_cache_destroy(struct kmem_cache *cache)
 
 static inline void *core_cache_zalloc(struct kmem_cache *cache)
 {
-	return kmem_cache_zalloc(cache, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return kmem_cache_zalloc(cache, CORE_GFP);
 }
 
 static inline void core_cache_free(struct kmem_cache *cache, void *object)

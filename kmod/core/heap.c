@@ -28,6 +28,7 @@ struct heap *heap_create(u64 pages, u64 limit, const struct heap_ops *ops, void 
 	heap->shards_max = min_t(u32, max(heap_shards, 1U), HEAP_SHARDS_MAX);
 	heap->limit_pages = limit;
 	core_lock_init(&heap->lock);
+	INIT_LIST_HEAD(&heap->busy);
 	pages_init(&heap->pages, pages);
 	if (heap_take_first(heap)) {
 		heap_destroy(heap);

@@ -8,8 +8,8 @@
  * there can harm it.
  *
  * Unlike the parts it is made of, which leave locking to their caller, the
- * heap locks itself. Functions marked "may sleep" allocate, call @prepare, or
- * free memory at length; all others may be called in any process context.
+ * heap locks itself. Functions marked "may sleep" allocate, call @prepare or
+ * @release, or free memory at length; all others may be called in any process context.
  * Frees never allocate and never fail but for a wrong offset.
  *
  * heap_find_idle() finds pages whose memory could be given back to the system;
@@ -41,12 +41,27 @@ struct heap;
  * @mark: called under the heap's lock for pages [first, first + n): what they
  *        are used for from now on, as HEAP_MARK(), or 0 for nothing; never
  *        sleeps, never fails
+ * @release: NULL, or called without locks, may sleep, for pages [first, first +
+ *           n) of a run that has ended, or was abandoned before it began: their
+ *           memory is to be given back to the system. Until it returns nobody
+ *           is given the pages, and it is called once for each run that ends.
+ * @prepare_fills: after @prepare all pages of the run hold memory, whether they
+ *           are used or not
  *
  * All pages of a slab are marked, but of a span the first alone.
  */
 struct heap_ops {
 	int (*prepare)(void *owner, u64 first, u64 n, u64 marked);
 	void (*mark)(void *owner, u64 first, u64 n, u32 mark);
+	void (*release)(void *owner, u64 first, u64 n);
+	bool prepare_fills;
+};
+
+/* What a page is to somebody who wants to touch it. */
+enum heap_page {
+	HEAP_PAGE_FREE,		/* page 0, beyond the heap, free, or dying */
+	HEAP_PAGE_PREPARED,	/* of a run that is being prepared */
+	HEAP_PAGE_TAKEN,	/* of a slab or span */
 };
 
 enum heap_kind {
@@ -102,6 +117,7 @@ enum heap_refusal {
 struct heap_stat {
 	u64 taken_pages;
 	u64 limit_pages;
+	u64 busy_pages;
 	u64 live_bytes;
 	u64 live_objects;
 	u64 slabs;
@@ -215,6 +231,21 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 int heap_find(struct heap *heap, u64 offset, struct heap_object *object);
 
 /**
+ * heap_page() - what a page is at this moment
+ * @heap: the heap
+ * @page: any value
+ *
+ * While runs are prepared or released, takes time in proportion to their number.
+ */
+enum heap_page heap_page(struct heap *heap, u64 page);
+
+/* Whether a page is part of a slab or span, and not of one that is dying. */
+static inline bool heap_is_taken(struct heap *heap, u64 page)
+{
+	return heap_page(heap, page) == HEAP_PAGE_TAKEN;
+}
+
+/**
  * heap_trim() - let go of what is only kept to be quick
  * @heap: the heap
  *
@@ -256,7 +287,8 @@ void heap_set_limit(struct heap *heap, u64 pages);
 
 /**
  * heap_get_stat() - figures of the heap
- * @stat: filled; @stat->taken_pages includes runs that are being prepared
+ * @stat: filled; @stat->taken_pages includes runs that are being prepared or
+ *        released, which are @stat->busy_pages
  *
  * While the heap is in use, figures of different classes may be of different
  * moments.

@@ -11,7 +11,8 @@
  * entries, then the descriptors, each prefetched while the others are on their
  * way, as a batch of long-lived objects finds none of them in the processor's
  * cache. Then the slots are given back shard by shard, under one lock each, and
- * the spans under the pages lock.
+ * the spans under the pages lock, which is dropped while the memory of one is
+ * released: so each is looked at afresh.
  */
 #include "core_env.h"
 #include "heap_impl.h"
@@ -73,23 +74,22 @@ static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
 
 /*
  * Why nothing starts at an offset whose page has no entry. A page that is
- * taken and has none lies inside a span. (Or it is still to become the inside
- * of one: busy runs have an entry on their first page alone, if that is all
- * their span will have.) On a page that is busy, nothing lives yet.
+ * taken and has none lies inside a span. On a page that is busy, nothing lives
+ * yet or any more.
  */
 static enum heap_refusal why_nothing(struct heap *heap, u64 offset)
 {
 	u64 page = offset >> PAGE_SHIFT;
-	bool taken;
+	bool inside;
 
 	if (!offset || page >= heap->pages.count)
 		return HEAP_BAD_OUTSIDE;
 	if (offset % CLASS_SLOT_MIN)
 		return HEAP_BAD_MISALIGNED;
 	core_lock(&heap->lock);
-	taken = page && pages_is_taken(&heap->pages, page) && !dir_get(&heap->dir, page);
+	inside = heap_page_locked(heap, page) == HEAP_PAGE_TAKEN && !dir_get(&heap->dir, page);
 	core_unlock(&heap->lock);
-	return taken ? HEAP_BAD_INTERIOR : HEAP_BAD_NOT_LIVE;
+	return inside ? HEAP_BAD_INTERIOR : HEAP_BAD_NOT_LIVE;
 }
 
 static u32 look_up_places(struct batch *batch)

@@ -12,13 +12,18 @@
  *
  * States of a run of pages, all changed under the pages lock:
  *
- *	free --reserve--> busy --publish--> slab, span --release--> free
- *	                  |
- *	                  +----abandon----> free
+ *	free --reserve--> prepared --publish--> slab, span --release--> free
+ *	                     |                                    ^      ^
+ *	                     |                                    |      |
+ *	                     |                                  dying ---+
+ *	                     |                                    ^      |
+ *	                     +--abandon---------------------------+------+
  *
- * A busy run is taken in the page bitmap and says so in the directory, so
- * that neither can nodes that its entries need vanish, nor anybody find it.
- * It belongs to the one who reserved it, who may sleep meanwhile.
+ * Prepared and dying runs are *busy*: taken in the page bitmap, said so in the
+ * directory, so that neither can nodes that its entries need vanish, nor anybody
+ * find it, and on a list. A busy run belongs to the one who made it so, who may
+ * sleep meanwhile. Runs pass through dying only if the owner has a release
+ * callback, which is called for each of them once.
  *
  * Locks. A *shelf* is a class and group; it is made of one or more *shards*,
  * each with its own lock, slabs and figures. A slab is born into a shard and
@@ -109,6 +114,7 @@ struct heap_trash {
  * @lock: the pages lock; protects everything below
  * @limit_pages: pages that may be taken
  * @busy_pages: pages of busy runs
+ * @busy: busy runs, as many as there are tasks at work on one
  * @pages: page bitmap; page 0 is taken for good
  * @dir: directory
  * @pages_stock: nodes for the page bitmap
@@ -129,6 +135,7 @@ struct heap {
 	struct core_lock lock;
 	u64 limit_pages;
 	u64 busy_pages;
+	struct list_head busy;
 	struct pages pages;
 	struct dir dir;
 	struct pages_reserve pages_stock;
@@ -206,7 +213,7 @@ void heap_stock_trim(struct heap *heap, struct heap_trash *trash, u32 pages, u32
 int heap_stock_fill(struct heap *heap, const struct pages_want *want, u32 dir_want,
 		    struct heap_trash *trash) __must_hold(&heap->lock);
 
-/* heap_run.c; all but the first two without locks */
+/* heap_run.c; all without locks, but where it says otherwise */
 
 /* Pages of slabs, spans and busy runs. */
 static inline u64 heap_taken(const struct heap *heap)
@@ -214,7 +221,17 @@ static inline u64 heap_taken(const struct heap *heap)
 	return heap->pages.taken - 1;
 }
 
-void heap_span_release(struct heap *heap, u64 first, u64 n, u32 group);
+/**
+ * heap_page_locked() - heap_page() under the pages lock
+ */
+enum heap_page heap_page_locked(const struct heap *heap, u64 page) __must_hold(&heap->lock);
+
+/**
+ * heap_span_release() - end a span, under the pages lock
+ *
+ * If its memory is to be released, drops and retakes the lock.
+ */
+void heap_span_release(struct heap *heap, u64 first, u64 n, u32 group) __must_hold(&heap->lock);
 
 /**
  * heap_take_first() - take page 0 for good, in a new heap

@@ -3,9 +3,16 @@
  * How runs of pages become slabs and spans, and how they end.
  *
  * See heap_impl.h for the states of a run. Making one is in two phases:
- * reserve it under the lock, drop the lock, do what may sleep (the owner's
- * prepare, the descriptor), retake it, publish. Whatever fails in between,
- * the run is abandoned and nobody has seen it.
+ * reserve it under the lock, drop the lock, do what may sleep (the descriptor,
+ * the owner's prepare), retake it, publish. Whatever fails in between, the run
+ * is abandoned and nobody has seen it.
+ *
+ * If the owner has a release callback, ending a run is in two phases as well:
+ * make it busy and dying under the lock, drop the lock, release, retake it, and
+ * give the pages back, which are clean then. An abandoned run dies likewise.
+ * The owner of a dying run is in heap_free() or the like and has it on its
+ * stack, one at a time: so a batch of frees needs no memory, and holds the lock
+ * for one run at once.
  *
  * Publishing marks the page map before the directory has the entry, ending a
  * run clears the mark before its pages are free, so that the map never names
@@ -28,13 +35,64 @@ static_assert(CLASS_SLAB_PAGES_MAX <= DIR_SET_MAX);
  * @n: pages
  * @entries: pages from the first that have an entry in the directory
  * @dirty: of a slab: pages that may hold memory, a bit each
+ * @dying: its memory is being released; under the pages lock
+ * @link: while it is busy: in the heap's list
  */
 struct run {
 	u64 first;
 	u64 n;
 	u64 entries;
 	u8 dirty;
+	bool dying;
+	struct list_head link;
 };
+
+static void run_add_busy(struct heap *heap, struct run *run)
+{
+	core_assert_held(&heap->lock);
+	list_add(&run->link, &heap->busy);
+	heap->busy_pages += run->n;
+}
+
+static void run_del_busy(struct heap *heap, struct run *run)
+{
+	core_assert_held(&heap->lock);
+	list_del(&run->link);
+	heap->busy_pages -= run->n;
+}
+
+static struct run *busy_run_at(const struct heap *heap, u64 page)
+{
+	struct run *run;
+
+	list_for_each_entry(run, &heap->busy, link)
+		if (page >= run->first && page - run->first < run->n)
+			return run;
+	return NULL;
+}
+
+enum heap_page heap_page_locked(const struct heap *heap, u64 page)
+{
+	struct run *run;
+
+	core_assert_held(&heap->lock);
+	if (!page || page >= heap->pages.count || !pages_is_taken(&heap->pages, page))
+		return HEAP_PAGE_FREE;
+	run = busy_run_at(heap, page);
+	if (!run)
+		return HEAP_PAGE_TAKEN;
+	return run->dying ? HEAP_PAGE_FREE : HEAP_PAGE_PREPARED;
+}
+
+enum heap_page heap_page(struct heap *heap, u64 page)
+{
+	enum heap_page state;
+
+	core_lock(&heap->lock);
+	state = heap_page_locked(heap, page);
+	core_unlock(&heap->lock);
+	return state;
+}
 
 /* Whether the stocks suffice for a run; if not, what it wants. */
 static bool run_stocked(const struct heap *heap, const struct run *run,
@@ -103,17 +161,17 @@ static int run_reserve(struct heap *heap, struct run *run)
 		run->dirty = pages_dirty_mask(&heap->pages, run->first, run->n);
 	pages_take(&heap->pages, run->first, run->n, &heap->pages_stock);
 	dir_set(&heap->dir, run->first, run->entries, DIR_BUSY, &heap->dir_stock);
-	heap->busy_pages += run->n;
+	run_add_busy(heap, run);
 	heap_unlock(heap, &trash);
 	return 0;
 }
 
-static void run_publish(struct heap *heap, const struct run *run, u64 entry, u32 mark)
+static void run_publish(struct heap *heap, struct run *run, u64 entry, u32 mark)
 {
 	core_assert_held(&heap->lock);
 	heap->ops->mark(heap->owner, run->first, run->entries, mark);
 	dir_set(&heap->dir, run->first, run->entries, entry, &heap->dir_stock);
-	heap->busy_pages -= run->n;
+	run_del_busy(heap, run);
 }
 
 /* Gives the pages of a slab back, those it never used as clean. */
@@ -138,28 +196,54 @@ static void run_end(struct heap *heap, const struct run *run, bool slab)
 {
 	core_assert_held(&heap->lock);
 	dir_set(&heap->dir, run->first, run->entries, 0, &heap->dir_stock);
-	if (slab)
+	if (heap->ops->release)
+		pages_give_clean(&heap->pages, run->first, run->n, &heap->pages_stock);
+	else if (slab)
 		run_give_slab(heap, run);
 	else
 		pages_give(&heap->pages, run->first, run->n, &heap->pages_stock);
 }
 
-static void run_abandon(struct heap *heap, const struct run *run, bool slab)
+/*
+ * Has the owner release the memory of a busy run, with the lock dropped: from
+ * before to after that the run is dying, and as good as free for heap_page().
+ */
+static void run_release_memory(struct heap *heap, struct run *run) __must_hold(&heap->lock)
+{
+	struct heap_trash trash;
+
+	if (!heap->ops->release)
+		return;
+	run->dying = true;
+	heap_trash_init(&trash);
+	heap_unlock(heap, &trash);
+	heap->ops->release(heap->owner, run->first, run->n);
+	core_lock(&heap->lock);
+}
+
+static void run_abandon(struct heap *heap, struct run *run, bool slab)
 {
 	struct heap_trash trash;
 
 	heap_trash_init(&trash);
 	core_lock(&heap->lock);
+	run_release_memory(heap, run);
 	run_end(heap, run, slab);
-	heap->busy_pages -= run->n;
+	run_del_busy(heap, run);
 	heap_unlock(heap, &trash);
 	heap_note_empty(heap);
 }
 
-static void run_release(struct heap *heap, const struct run *run, bool slab)
+/* May drop and retake the lock. */
+static void run_release(struct heap *heap, struct run *run, bool slab) __must_hold(&heap->lock)
 {
-	core_assert_held(&heap->lock);
 	heap->ops->mark(heap->owner, run->first, run->entries, 0);
+	if (heap->ops->release) {
+		dir_set(&heap->dir, run->first, run->entries, DIR_BUSY, &heap->dir_stock);
+		run_add_busy(heap, run);
+		run_release_memory(heap, run);
+		run_del_busy(heap, run);
+	}
 	run_end(heap, run, slab);
 }
 
@@ -193,17 +277,21 @@ int heap_slab_create(struct heap *heap, u32 home, struct slab **slab)
 	err = run_reserve(heap, &run);
 	if (err)
 		return err;
-	err = heap->ops->prepare(heap->owner, run.first, run.n, run.n);
-	if (!err) {
-		*slab = heap_slab_alloc(heap, class);
-		err = *slab ? 0 : -ENOMEM;
+	if (heap->ops->prepare_fills)
+		run.dirty = slab_pages_mask(class);
+	*slab = heap_slab_alloc(heap, class);
+	if (*slab) {
+		slab_init(*slab, home, run.first, run.dirty);
+		err = heap->ops->prepare(heap->owner, run.first, run.n, run.n);
+		if (err)
+			heap_slab_free(heap, *slab);
+	} else {
+		err = -ENOMEM;
 	}
 	if (err) {
 		run_abandon(heap, &run, true);
 		return err;
 	}
-
-	slab_init(*slab, home, run.first, run.dirty);
 	heap_trash_init(&trash);
 	core_lock(&heap->lock);
 	run_publish(heap, &run, dir_slab_entry(*slab),
@@ -264,10 +352,10 @@ int heap_span_create(struct heap *heap, u64 n, u32 group, u64 *first)
 
 void heap_span_release(struct heap *heap, u64 first, u64 n, u32 group)
 {
-	run_release(heap, &(struct run){ .first = first, .n = n, .entries = 1 }, false);
 	heap->spans[group].slabs--;
 	heap->spans[group].used -= n;
 	heap->spans[group].frees++;
+	run_release(heap, &(struct run){ .first = first, .n = n, .entries = 1 }, false);
 }
 
 /* The end. */

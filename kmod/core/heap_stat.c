@@ -89,6 +89,7 @@ void heap_get_stat(struct heap *heap, struct heap_stat *stat)
 		stat->refused[i] = atomic64_read(&heap->refused[i]);
 	core_lock(&heap->lock);
 	stat->taken_pages = heap_taken(heap);
+	stat->busy_pages = heap->busy_pages;
 	stat->limit_pages = heap->limit_pages;
 	core_unlock(&heap->lock);
 	stat->kernel_bytes = atomic64_read(&heap->kernel_bytes);

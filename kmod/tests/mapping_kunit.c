@@ -45,7 +45,7 @@ static int mapping_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, fix);
 	fix->zones_before = zone_count();
-	zone = zone_create(ZONE_BYTES, ZONE_BYTES);
+	zone = zone_create(ZONE_BYTES, ZONE_BYTES, 0);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, zone);
 	fix->rw = zone_file_open(zone, true);
 	fix->ro = zone_file_open(zone, false);

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 	heap_shards = 1 + next_input(&source, 2) * 2;
 	host_contend(heap_shards > 1 ? 1 : 0);
-	model = model_create(count, count);
+	model = model_create(count, count, next_input(&source, 2));
 
 	for (i = 0; i < STEPS_MAX && source.size; i++)
 		require(model_step(model, &source));

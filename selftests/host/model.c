@@ -94,6 +94,10 @@ static int model_prepare(void *owner, u64 first, u64 n, u64 marked)
 		complain(model, "model: a run of another length was reserved");
 	if (first != model_lowest_fit(model, n))
 		complain(model, "model: a run was not reserved at the lowest place");
+	if (model->ended)
+		complain(model, "model: a run was reserved before another was released");
+	if (heap_page(model->heap, first + n - 1) != HEAP_PAGE_PREPARED)
+		complain(model, "model: a run that is prepared does not say so");
 	model->prepared = first;
 	if (model->wanted.class == CLASS_SPAN)
 		model_dirty(model, first, n);
@@ -138,9 +142,31 @@ static void model_mark(void *owner, u64 first, u64 n, u32 mark)
 		return complain(model, "model: not the right pages are unmarked");
 	if (run->live)
 		return complain(model, "model: a run with a live object was released");
+	if (model->ended)
+		complain(model, "model: a run ended before another was released");
+	if (model->releases) {
+		model->ended = run->n;
+		model->ended_first = first;
+	}
 	free(run->taken);
 	model->runs--;
 	memmove(run, run + 1, (model->runs - i) * sizeof(*run));
+}
+
+/* Of a run that has ended, or of the one wanted now, which was abandoned. */
+static void model_release(void *owner, u64 first, u64 n)
+{
+	struct model *model = owner;
+
+	if (model->ended ? first != model->ended_first || n != model->ended :
+	    n != model->wanted.n || first != model_lowest_fit(model, n))
+		complain(model, "model: something was released that has not ended");
+	if (heap_page(model->heap, first) != HEAP_PAGE_FREE ||
+	    heap_page(model->heap, first + n - 1) != HEAP_PAGE_FREE)
+		complain(model, "model: a page that is being released can be touched");
+	model->ended = 0;
+	if (model->pages <= MODEL_DIRTY)
+		memset(model->dirty + first, 0, n);
 }
 
 static const struct heap_ops model_ops = {
@@ -148,15 +174,23 @@ static const struct heap_ops model_ops = {
 	.mark = model_mark,
 };
 
+static const struct heap_ops model_ops_releasing = {
+	.prepare = model_prepare,
+	.mark = model_mark,
+	.release = model_release,
+};
+
 /* Life. */
 
-struct model *model_create(u64 pages, u64 limit)
+struct model *model_create(u64 pages, u64 limit, bool releases)
 {
 	struct model *model = calloc(1, sizeof(*model));
 
 	model->pages = pages;
 	model->limit = limit;
-	model->heap = heap_create(pages, limit, &model_ops, model);
+	model->releases = releases;
+	model->heap = heap_create(pages, limit, releases ? &model_ops_releasing : &model_ops,
+				  model);
 	return model;
 }
 
@@ -187,6 +221,7 @@ static const char *check_objects(struct model *model)
 	}
 	heap_get_stat(model->heap, &stat);
 	REQUIRE(stat.taken_pages == taken_pages(model));
+	REQUIRE(!stat.busy_pages);
 	REQUIRE(stat.limit_pages == model->limit);
 	REQUIRE(stat.live_objects == objects);
 	REQUIRE(stat.live_bytes == bytes);
@@ -268,10 +303,35 @@ static const char *check_idle(struct model *model)
 	return NULL;
 }
 
+/* Around the ends of a run, and in its middle. */
+static const char *check_touch(struct model *model, u64 first, u64 n)
+{
+	const u64 page[] = { first - 1, first, first + n / 2, first + n - 1, first + n };
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(page); i++)
+		REQUIRE(heap_is_taken(model->heap, page[i]) == !!model_run_at(model, page[i]));
+	return NULL;
+}
+
+static const char *check_touches(struct model *model)
+{
+	u32 i;
+
+	REQUIRE(!heap_is_taken(model->heap, 0));
+	REQUIRE(!heap_is_taken(model->heap, model->pages));
+	REQUIRE(!heap_is_taken(model->heap, ~0ULL));
+	for (i = 0; i < model->runs; i++)
+		REQUIRE_NULL(check_touch(model, model->run[i].first, model->run[i].n));
+	return NULL;
+}
+
 const char *model_check(struct model *model)
 {
 	if (model->error)
 		return model->error;
+	REQUIRE(!model->ended);
+	REQUIRE_NULL(check_touches(model));
 	REQUIRE_NULL(heap_check(model->heap));
 	REQUIRE_NULL(check_objects(model));
 	if (model->pages <= MODEL_DIRTY)

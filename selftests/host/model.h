@@ -34,8 +34,9 @@ struct model;
  * model_create() - a heap and its model
  * @pages: pages in the heap
  * @limit: its limit
+ * @releases: it has a release callback
  */
-struct model *model_create(u64 pages, u64 limit);
+struct model *model_create(u64 pages, u64 limit, bool releases);
 
 /**
  * model_step() - one operation, chosen by the source

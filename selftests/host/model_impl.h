@@ -35,6 +35,9 @@ struct model_run {
  * @runs: how many
  * @wanted: class and length of the run that the heap may reserve now
  * @prepared: first page of the run that was prepared last
+ * @releases: runs that end have to be released
+ * @ended: pages of the run that has ended and not been released, 0 for none
+ * @ended_first: its first page
  * @prepare_fails: what prepare answers
  * @error: what a callback complains of
  * @stat: figures as they should be
@@ -54,6 +57,9 @@ struct model {
 		u64 n;
 	} wanted;
 	u64 prepared;
+	bool releases;
+	u64 ended;
+	u64 ended_first;
 	int prepare_fails;
 	const char *error;
 	struct heap_stat stat;

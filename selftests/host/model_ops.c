@@ -163,6 +163,7 @@ static const char *alloc_once(struct model *model, const struct heap_request *re
 	host_fail_nth(fail_nth);
 	got = heap_alloc(model->heap, request, offsets, n);
 	*injected = host_failed();
+	REQUIRE(!model->ended);
 	if (!request_valid(request, n)) {
 		REQUIRE(got == -EINVAL);
 		return model->error;
@@ -175,6 +176,7 @@ static const char *alloc_once(struct model *model, const struct heap_request *re
 	if (got < (int)n && !*injected && !model->prepare_fails)
 		REQUIRE(no_room(model, class, request->group, model->wanted.n));
 	note_figures(model, request->group, n, max(got, 0), *injected);
+	model->wanted.n = 0;
 	return model->error;
 }
 
@@ -281,6 +283,7 @@ static const char *free_batch(struct model *model, const u64 *offsets, u32 n, u6
 	}
 	REQUIRE(heap_free(model->heap, offsets, n, bytes, &bad) == (int)freed);
 	REQUIRE(bad == first);
+	REQUIRE(!model->ended);
 	REQUIRE_NULL(model_check_released(model, false));
 	return model->error;
 }

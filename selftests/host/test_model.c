@@ -20,6 +20,7 @@ static const struct {
 	u64 limit;
 	u32 steps;
 	u32 shards;
+	bool releases;
 } cases[] = {
 	{ "a heap of one usable page", 2, 2, 2000, 1 },
 	{ "a heap of ten pages", 10, 10, 10000, 1 },
@@ -31,12 +32,17 @@ static const struct {
 	{ "the largest heap", 1ULL << 32, 1ULL << 32, 10000, 1 },
 	{ "three shards in a small heap", 300, 300, 20000, 3 },
 	{ "all the shards there can be", 5000, 5000, 20000, 16 },
+	{ "releasing, a heap of ten pages", 10, 10, 10000, 1, true },
+	{ "releasing, a heap of a chunk and a page", 513, 513, 20000, 1, true },
+	{ "releasing, a low limit in a large heap", 1 << 28, 40, 20000, 1, true },
+	{ "releasing, the largest heap", 1ULL << 32, 1ULL << 32, 10000, 1, true },
+	{ "releasing, all the shards there can be", 5000, 5000, 20000, 16, true },
 };
 
-static const char *run(u64 pages, u64 limit, u32 steps, u64 seed)
+static const char *run(u64 pages, u64 limit, bool releases, u32 steps, u64 seed)
 {
 	struct model_source source = { .next = next_random, .seed = seed };
-	struct model *model = model_create(pages, limit);
+	struct model *model = model_create(pages, limit, releases);
 	const char *error = NULL, *left;
 	u32 i;
 
@@ -52,7 +58,7 @@ static const char *run_case(u32 i, u32 steps, u64 seed)
 {
 	heap_shards = cases[i].shards;
 	host_contend(heap_shards > 1 ? 2 : 0);
-	return run(cases[i].pages, cases[i].limit, steps, seed);
+	return run(cases[i].pages, cases[i].limit, cases[i].releases, steps, seed);
 }
 
 /* All heaps in turn, 100,000 operations on each, from one seed after the other. */

@@ -20,6 +20,7 @@
 static struct heap *heap;
 static _Atomic u8 owner_of[PAGES * 4096 / GRAIN];
 static u32 map[PAGES];
+static u8 releasing[PAGES];
 static _Atomic u32 troubles;
 
 /* Counts what is wrong, and says the first. */
@@ -50,6 +51,33 @@ static void mark(void *owner, u64 first, u64 n, u32 entry)
 
 static const struct heap_ops ops = { .prepare = prepare, .mark = mark };
 
+/* What ends is nobody's until it is released. */
+static void release(void *owner, u64 first, u64 n)
+{
+	u64 i, grains = 4096 / GRAIN;
+
+	(void)owner;
+	for (i = first * grains; i < (first + n) * grains; i++)
+		if (__atomic_load_n((u8 *)&owner_of[i], __ATOMIC_RELAXED))
+			require("an object is on a page that is released");
+	if (first % 8 == 0)
+		sched_yield();
+	for (i = first; i < first + n; i++) {
+		if (heap_page(heap, i) != HEAP_PAGE_FREE)
+			require("a page that is being released can be touched");
+		if (__atomic_exchange_n(&releasing[i], 1, __ATOMIC_RELAXED))
+			require("a page is released twice at once");
+	}
+	for (i = first; i < first + n; i++)
+		__atomic_store_n(&releasing[i], 0, __ATOMIC_RELAXED);
+}
+
+static const struct heap_ops strict_ops = {
+	.prepare = prepare,
+	.mark = mark,
+	.release = release,
+};
+
 static void claim(u64 offset, u64 bytes, u8 from, u8 to)
 {
 	u64 i;
@@ -76,6 +104,8 @@ static u32 make(struct heap_object *object, u32 count, u64 *seed, u8 id)
 		require(heap_find(heap, offsets[i], &object[count + i]) ?
 			"a live object is not found" : NULL);
 		claim(offsets[i], object[count + i].bytes, 0, id);
+		require(heap_is_taken(heap, offsets[i] >> PAGE_SHIFT) ?
+			NULL : "a page of a live object cannot be touched");
 	}
 	return max(got, 0);
 }
@@ -158,11 +188,12 @@ static void *anarchy(void *arg)
 	return NULL;
 }
 
-static void begin(u64 pages, u64 limit, u32 shards)
+static void begin(u64 pages, u64 limit, u32 shards,
+		  const struct heap_ops *heap_ops)
 {
 	memset(map, 0, sizeof(map));
 	heap_shards = shards;
-	heap = heap_create(pages, limit, &ops, NULL);
+	heap = heap_create(pages, limit, heap_ops, NULL);
 }
 
 static void run_threads(void *(*function)(void *arg))
@@ -180,7 +211,7 @@ static void run_threads(void *(*function)(void *arg))
 
 static void be_anarchic(void)
 {
-	begin(ANARCHY_PAGES, ANARCHY_PAGES, 2);
+	begin(ANARCHY_PAGES, ANARCHY_PAGES, 2, &strict_ops);
 	run_threads(anarchy);
 	heap_destroy(heap);
 }
@@ -210,18 +241,18 @@ static void be_modest(void)
 	struct heap_request request = { .bytes = 64 };
 	u64 offsets[HEAP_BATCH_MAX];
 
-	begin(PAGES, class_table[8].slab_pages, 1);
+	begin(PAGES, class_table[8].slab_pages, 1, &ops);
 	/* Near the edge of a bucket, so that the slab is moved all the time. */
 	CHECK_EQ(heap_alloc(heap, &request, offsets, 62), 62);
 	run_threads(stay_within);
 	heap_destroy(heap);
 }
 
-static void share(u32 shards)
+static void share(u32 shards, const struct heap_ops *heap_ops)
 {
 	struct heap_stat stat;
 
-	begin(PAGES, PAGES - 100, shards);
+	begin(PAGES, PAGES - 100, shards, heap_ops);
 	run_threads(work);
 	heap_trim(heap);
 	heap_get_stat(heap, &stat);
@@ -232,11 +263,13 @@ static void share(u32 shards)
 
 int main(void)
 {
-	host_plan(4);
-	share(1);
+	host_plan(5);
+	share(1, &ops);
 	host_result("threads share a heap");
+	share(1, &strict_ops);
+	host_result("threads share a heap that releases what ends");
 	host_contend(3);
-	share(4);
+	share(4, &strict_ops);
 	host_result("threads share a heap of many shards");
 	be_anarchic();
 	host_result("threads free what others have freed and used again");

@@ -32,8 +32,8 @@
  *
  * At mmap offset 0 lies the data of the zone, to be mapped MAP_SHARED and
  * without PROT_EXEC, in whole or in part. Touching a page that is not
- * allocated is not an error: it shows what was last written there, or zeros,
- * and its memory counts as the zone's.
+ * allocated is not an error, but in strict zones: it shows what was last
+ * written there, or zeros, and its memory counts as the zone's.
  *
  * At mmap offset %SHMZONE_MMAP_PAGE_MAP lies the read-only *page map*: one
  * native-endian __u32 for each page of the zone, see SHMZONE_PAGE_*().
@@ -252,11 +252,16 @@ struct shmzone_info {
 #define SHMZONE_CREATE_EXCL	(1U << 0)
 /* Let the zone live until UNLINK, or its namespace's end, users or not. */
 #define SHMZONE_CREATE_PERSIST	(1U << 1)
+/* ALLOC brings the memory in, see <linux/shmzone_kinds.h>. */
+#define SHMZONE_CREATE_COMMITTED (1U << 2)
+/* What is not allocated cannot be touched; see the same. */
+#define SHMZONE_CREATE_STRICT	(1U << 3)
 
 /**
  * struct shmzone_create - ioctl(SHMZONE_CREATE): make a zone
  * @size: sizeof(struct shmzone_create)
- * @flags: %SHMZONE_CREATE_EXCL and %SHMZONE_CREATE_PERSIST, which need a name
+ * @flags: %SHMZONE_CREATE_EXCL and %SHMZONE_CREATE_PERSIST, which need a name;
+ *         %SHMZONE_CREATE_COMMITTED, %SHMZONE_CREATE_STRICT
  * @zone_bytes: bytes of address space: a multiple of the page size, at least
  *              two pages. It costs nothing until it is used. The first page
  *              is never allocated and slabs take three to eight pages, so a
@@ -273,7 +278,7 @@ struct shmzone_info {
  *
  * If the name exists in the caller's IPC namespace and %SHMZONE_CREATE_EXCL is
  * not given, that zone is opened for reading and writing as by OPEN, whatever
- * its size, limit and mode, and whether it persists or not. No half-made zone is
+ * its size, limit, mode and kind, and whether it persists or not. No half-made zone is
  * ever visible to others.
  *
  * Returns a zone descriptor open for reading and writing.
@@ -477,6 +482,8 @@ struct shmzone_query {
  *                     command, a bad structure, flag, value or pointer, or a
  *                     missing right, before any object was looked at, as far
  *                     as they reach the module
+ * @out_kind: the kind of the zone: %SHMZONE_CREATE_COMMITTED and _STRICT
+ * @__out_reserved: zero
  *
  * The figures are taken one after the other, not at one instant.
  */
@@ -503,6 +510,8 @@ struct shmzone_stat {
 	__aligned_u64 out_bad_not_live;
 	__aligned_u64 out_bad_bytes;
 	__aligned_u64 out_refused_calls;
+	__u32 out_kind;
+	__u32 __out_reserved;
 };
 
 #define SHMZONE_STAT_SIZE_VER0	168
@@ -578,6 +587,7 @@ struct shmzone_check {
 
 #define SHMZONE_CHECK_SIZE_VER0	128
 #define SHMZONE_CHECK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CHECK)
+#include <linux/shmzone_kinds.h>
 #include <linux/shmzone_rights.h>
 #include <linux/shmzone_roots.h>
 

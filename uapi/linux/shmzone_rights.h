@@ -34,12 +34,16 @@
 
 /* The zone persists. */
 #define SHMZONE_ENTRY_PERSIST	(1U << 0)
+/* The zone is a committed one. */
+#define SHMZONE_ENTRY_COMMITTED	(1U << 1)
+/* The zone is a strict one. */
+#define SHMZONE_ENTRY_STRICT	(1U << 2)
 
 /**
  * struct shmzone_entry - one name, as LIST tells it
  * @id: number of the zone, as out_id of STAT
  * @zone_bytes: size of the zone
- * @flags: %SHMZONE_ENTRY_PERSIST or 0
+ * @flags: SHMZONE_ENTRY_*
  * @mode: permission bits
  * @uid: owner, as the caller's user namespace numbers it
  * @gid: owning group, likewise

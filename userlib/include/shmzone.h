@@ -68,6 +68,16 @@ struct shmz;
 #define SHMZ_EXCL	(1U << 0)
 /* The same: let a new zone live until shmz_unlink(), whoever uses it. */
 #define SHMZ_PERSIST	(1U << 1)
+/*
+ * The same: allocating brings the memory in, so that a shortage is ENOMEM there,
+ * and not a signal when the memory is touched.
+ */
+#define SHMZ_COMMITTED	(1U << 2)
+/*
+ * The same: touching pages that are not allocated is SIGBUS, and freed ones lose
+ * their memory at once.
+ */
+#define SHMZ_STRICT	(1U << 3)
 
 /*
  * struct shmz_options - what shmz_create() can be told
@@ -77,7 +87,8 @@ struct shmz;
  *	   at most the size of the zone. 0: the size of the zone.
  * @mode: who may open the zone by its name, as for files, of 0666; the umask
  *	  does not apply. 0: 0600.
- * @flags: SHMZ_EXCL, SHMZ_PERSIST or 0; both need a name
+ * @flags: SHMZ_EXCL, SHMZ_PERSIST, which need a name; SHMZ_COMMITTED,
+ *	   SHMZ_STRICT; or 0
  */
 struct shmz_options {
 	size_t size;

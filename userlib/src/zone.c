@@ -16,6 +16,8 @@
 /* The first version of struct shmz_options ended with flags. */
 #define OPTIONS_SIZE_VER0	24
 
+#define OPTIONS_FLAGS	(SHMZ_EXCL | SHMZ_PERSIST | SHMZ_COMMITTED | SHMZ_STRICT)
+
 _Static_assert(sizeof(struct shmz_options) == OPTIONS_SIZE_VER0,
 	       "options may grow, but their first size stays acceptable");
 
@@ -142,13 +144,15 @@ static int copy_options(struct shmz_options *to,
 		if (tail[i])
 			return -E2BIG;
 	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
-	return to->flags & ~(SHMZ_EXCL | SHMZ_PERSIST) ? -EOPNOTSUPP : 0;
+	return to->flags & ~OPTIONS_FLAGS ? -EOPNOTSUPP : 0;
 }
 
 static unsigned int create_flags(const struct shmz_options *o)
 {
 	return (o->flags & SHMZ_EXCL ? SHMZONE_CREATE_EXCL : 0) |
-	       (o->flags & SHMZ_PERSIST ? SHMZONE_CREATE_PERSIST : 0);
+	       (o->flags & SHMZ_PERSIST ? SHMZONE_CREATE_PERSIST : 0) |
+	       (o->flags & SHMZ_COMMITTED ? SHMZONE_CREATE_COMMITTED : 0) |
+	       (o->flags & SHMZ_STRICT ? SHMZONE_CREATE_STRICT : 0);
 }
 
 static int prepare_create(struct shmzone_create *args, const char *name,

@@ -122,11 +122,17 @@ static bool parse_create(int argc, char **argv, struct shmz_options *opts)
 	static const struct option options[] = {
 		{ "limit", required_argument, NULL, 'l' },
 		{ "mode", required_argument, NULL, 'm' },
+		{ "committed", no_argument, NULL, 'c' },
+		{ "strict", no_argument, NULL, 's' },
 		{ 0 }
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "l:m:", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "l:m:cs", options, NULL)) != -1) {
+		if (c == 'c' || c == 's') {
+			opts->flags |= c == 'c' ? SHMZ_COMMITTED : SHMZ_STRICT;
+			continue;
+		}
 		if (c == 'l' && parse_size(optarg, &opts->limit))
 			continue;
 		if (c == 'm' && parse_mode(optarg, &opts->mode))
