@@ -116,6 +116,17 @@ static const struct file_operations zone_fops = {
 	.show_fdinfo = zone_show_fdinfo,
 };
 
+/*
+ * /proc/PID/map_files leads some to the inodes behind mappings. They are given
+ * what anonymous inodes have, and cannot be opened: ENXIO. These operations are
+ * not this module's, as such an open may come after the zone and the module.
+ */
+static void seal_inodes(struct shmzone *zone, const struct inode *anonymous)
+{
+	WRITE_ONCE(file_inode(zone->data)->i_fop, anonymous->i_fop);
+	WRITE_ONCE(file_inode(zone->map.file)->i_fop, anonymous->i_fop);
+}
+
 /**
  * zone_file_open() - open a zone
  * @zone: the zone
@@ -145,6 +156,8 @@ struct file *zone_file_open(struct shmzone *zone, bool write)
 				  write ? O_RDWR : O_RDONLY);
 	if (IS_ERR(file))
 		goto err_free;
+	/* Nothing can be mapped before there is a descriptor. */
+	seal_inodes(zone, file_inode(file));
 	return file;
 
 err_free:

@@ -20,7 +20,7 @@
  *
  * ->mmap() here allocates nothing and publishes nothing.
  */
-#include <linux/cred.h>
+#include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -102,18 +102,25 @@ static const struct file_operations map_fops = {
 	.release = mapping_release,
 };
 
-/* Open @backing once more, as a file of this module that holds the zone. */
+/*
+ * Open @backing's inode once more, as a file of this module that holds the zone.
+ * Not by opening it: nobody can, see zone_file_open().
+ */
 static struct file *mapping_open(struct shmzone *zone, struct file *backing,
 				 int flags, const struct file_operations *fops)
 {
+	struct inode *inode = file_inode(backing);
 	struct file *file;
 
-	file = dentry_open(&backing->f_path, flags | O_LARGEFILE,
-			   current_cred());
-	if (IS_ERR(file))
+	ihold(inode);
+	file = alloc_file_pseudo(inode, backing->f_path.mnt,
+				 backing->f_path.dentry->d_name.name,
+				 flags | O_LARGEFILE, fops);
+	if (IS_ERR(file)) {
+		iput(inode);
 		return file;
+	}
 	__module_get(THIS_MODULE);
-	replace_fops(file, fops);
 	file->private_data = zone_get(zone);
 	return file;
 }

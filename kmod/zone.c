@@ -7,9 +7,9 @@
  * costs more than a few kilobytes until it is used, whatever the zone's size.
  *
  * The shmem file is the zone's alone: users reach its pages only through
- * mapping files (mapping.c), which are other openings of the same inode. It is
- * sealed against any change of its size, and has no permissions for others
- * should some privileged path (/proc/PID/map_files) lead to the inode itself.
+ * mapping files (mapping.c), which are other files of the same inode. That is
+ * sealed against any change of its size, has no permissions for others, and
+ * cannot be opened, should some privileged path (/proc/PID/map_files) lead to it.
  *
  * What the heap holds back for the next request is given up when it was not
  * needed for a second: a delayed work sees to that while there is anything. It

@@ -56,6 +56,11 @@ FIXTURE_VARIANT_ADD(matrix, data_read_only) {
 	.read_only = true,
 };
 
+FIXTURE_VARIANT_ADD(matrix, data_strict) {
+	.column = "data, strict",
+	.create_flags = SHMZONE_CREATE_STRICT,
+};
+
 FIXTURE_VARIANT_ADD(matrix, page_map) {
 	.column = "page map",
 	.page_map = true,
@@ -246,6 +251,7 @@ static bool make_zone(FIXTURE_DATA(matrix) *self, const FIXTURE_VARIANT(matrix) 
 	c->page = page_bytes();
 	c->page_map = variant->page_map;
 	c->writable = !variant->page_map && !variant->read_only;
+	c->strict = variant->create_flags & SHMZONE_CREATE_STRICT;
 	c->zone = _try_call(self->control, SHMZONE_CREATE, &args);
 	if (_try_alloc(c->zone, OBJECT_BYTES, 1, &self->kept) != 1 ||
 	    _try_alloc(c->zone, OBJECT_BYTES, 1, &c->object) != 1 ||

@@ -7,6 +7,8 @@
 #ifndef SHMZONE_SELFTESTS_MATRIX_H
 #define SHMZONE_SELFTESTS_MATRIX_H
 
+#include <signal.h>
+
 #include "utils.h"
 
 #define RW		(PROT_READ | PROT_WRITE)
@@ -24,6 +26,7 @@ struct cell {
 	int prot;		/* it was mapped with this */
 	bool page_map;
 	bool writable;
+	bool strict;
 	int fd;			/* what was mapped */
 	int zone;		/* a descriptor for reading and writing */
 	__u64 object;
@@ -33,6 +36,12 @@ struct cell {
 static inline char *hole_of(const struct cell *c)
 {
 	return c->map + c->bytes - c->page;
+}
+
+/* The signal that touching what is of no object raises, or 0. */
+static inline int hole_signal(const struct cell *c)
+{
+	return c->strict ? SIGBUS : 0;
 }
 
 /* What may be written, and where: at this place behind ->at, no more. */

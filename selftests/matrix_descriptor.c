@@ -244,7 +244,7 @@ static int get_handle(const struct cell *c, int arg)
 	return result_of(name_to_handle_at(c->fd, "", &handle.head, &mount, AT_EMPTY_PATH));
 }
 
-/* The file behind the mapping, which /proc/PID/map_files opens for root. */
+/* The file behind the mapping, to which /proc/PID/map_files leads. */
 static int open_mapped(const struct cell *c, int flags)
 {
 	char path[96];

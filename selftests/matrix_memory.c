@@ -108,7 +108,9 @@ static int set_policy(const struct cell *c, int arg)
 	unsigned long nodes = 1;
 	int ret = numa(syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 8));
 
-	return ret ? ret : touch_read(hole_of(c));
+	if (ret)
+		return ret;
+	return touch_read(hole_of(c)) == hole_signal(c) ? 0 : NO;
 }
 
 static int get_policy(const struct cell *c, int arg)
@@ -236,14 +238,17 @@ static int swap_out_and_touch(const struct cell *c, int arg)
 {
 	__u64 swapped;
 	size_t at;
+	int signal;
 
 	if (swapon(SWAP_DISK, 0))
 		return ABSENT;
 	madvise(c->map, c->bytes, MADV_PAGEOUT);
 	swapped = swapped_bytes(c);
-	for (at = 0; at < c->bytes; at += c->page)
-		if (touch_read(c->map + at))
+	for (at = 0; at < c->bytes; at += c->page) {
+		signal = touch_read(c->map + at);
+		if (signal && (signal != hole_signal(c) || c->map + at == c->at))
 			return _wrong("not readable");
+	}
 	return swapoff(SWAP_DISK) ? -errno : swapped ? 0 : NO;
 }
 

@@ -94,7 +94,7 @@ static int move(const struct cell *c, int arg)
 
 	if (mremap(c->map, c->bytes, c->bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
 		return -errno;
-	if (touch_read(to) || touch_read(to + (c->at - c->map)))
+	if (touch_read(to) != hole_signal(c) || touch_read(to + (c->at - c->map)))
 		return _wrong("what was moved cannot be read");
 	return touch_read(c->map) == SIGSEGV ? 0 : NO;
 }

@@ -36,7 +36,9 @@ static int fork_it(const struct cell *c, int arg)
 {
 	if (in_child(use, (void *)c))
 		return NO;
-	return touch_read(hole_of(c)) ? _wrong("unmapped in the parent too") : 0;
+	if (touch_read(hole_of(c)) != hole_signal(c))
+		return _wrong("unmapped in the parent too");
+	return 0;
 }
 
 static int clone_with(const struct cell *c, int flags)
@@ -193,7 +195,7 @@ static int unload(const struct cell *c, int arg)
 		usleep(10000);
 	}
 	i = errno;
-	if (touch_read(c->at) || touch_read(hole_of(c)))
+	if (touch_read(c->at) || touch_read(hole_of(c)) != hole_signal(c))
 		return _wrong("not readable any more");
 	return -i;
 }
