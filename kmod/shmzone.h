@@ -106,8 +106,9 @@ struct pagemap {
  * @data: the shmem file with the zone's memory. It never stands in a VMA.
  * @map: page map
  * @name: name, if any
- * @age: gives up what the heap holds back; pending or running only while the
- *       zone exists, which waits for it
+ * @age: gives up what the heap holds back, and ends what zone_wake_soon() was
+ *       asked for; pending or running only while the zone exists, which waits
+ *       for it
  * @roots: named offsets
  * @wait: who waits for memory
  * @user: the creator's account
@@ -164,6 +165,7 @@ bool zone_tryget(struct shmzone *zone);
 void zone_put(struct shmzone *zone);
 u64 zone_count(void);
 void zone_age_soon(struct shmzone *zone);
+void zone_wake_soon(struct shmzone *zone);
 int zone_init(void);
 void zone_exit(void);
 u64 zone_resident_bytes(const struct shmzone *zone);

@@ -55,7 +55,8 @@
  * free (heap_turnover()), as does what the ageing work lets go. And the heap says
  * ENOMEM for want of the kernel's memory as for want of the zone's, which no
  * free will be there to end. So a head that failed although its pages would
- * keep within the limit tries again after a while (RETRY_NS) by itself.
+ * keep within the limit tries again after a while (RETRY_NS) by itself, and
+ * after such a failure those who poll are woken as late (zone_wake_soon()).
  *
  * Locks
  *
@@ -97,6 +98,7 @@ void zone_wait_init(struct zone_wait *wait)
 {
 	wait->watch = 0;
 	wait->exhausted = 0;
+	wait->retry = false;
 	atomic64_set(&wait->events, 0);
 	spin_lock_init(&wait->lock);
 	INIT_LIST_HEAD(&wait->queue);
@@ -238,6 +240,24 @@ static enum outlook outlook_for(struct shmzone *zone,
 	return stat.busy_pages ? PERHAPS : WHEN_FREED;
 }
 
+/* No free may come that ends this shortage: those who poll look again by then. */
+static void ask_retry(struct shmzone *zone)
+{
+	WRITE_ONCE(zone->wait.retry, true);
+	zone_wake_soon(zone);
+}
+
+/**
+ * zone_takes_retry() - whether zone_wake_soon() was called since the last time
+ * @zone: the zone
+ *
+ * Return: true once for any number of calls; then zone_wake() is due.
+ */
+bool zone_takes_retry(struct shmzone *zone)
+{
+	return xchg(&zone->wait.retry, false);
+}
+
 static bool fell_short(const struct zone_request *request, int ret)
 {
 	return ret == -ENOMEM || (ret >= 0 && ret < request->count);
@@ -259,6 +279,8 @@ static int try_alloc(struct shmzone *zone, const struct zone_request *request,
 	*outlook = outlook_for(zone, request->req);
 	if (*outlook != NEVER)
 		note_shortage(&zone->wait, events);
+	if (*outlook == PERHAPS && events != UNWATCHED)
+		ask_retry(zone);
 	return ret;
 }
 

@@ -21,6 +21,7 @@ struct shmzone;
  *         the length of @queue; written under @lock, read without
  * @exhausted: an allocation failed and nothing was freed since, as far as it is
  *             known; only if %WATCH_POLLED
+ * @retry: those who poll are to be woken after a while, see zone_wake_soon()
  * @events: how often something was freed since the zone was first polled
  * @lock: see there, and @queue
  * @queue: struct waiter, in order of arrival
@@ -29,6 +30,7 @@ struct shmzone;
 struct zone_wait {
 	unsigned int watch;
 	unsigned int exhausted;
+	bool retry;
 	atomic64_t events;
 	spinlock_t lock;	/* @queue, changes of @watch, waiter->turn */
 	struct list_head queue;
@@ -58,6 +60,7 @@ int zone_alloc(struct shmzone *zone, const struct zone_request *request);
 int zone_alloc_wait(struct shmzone *zone, const struct zone_request *request,
 		    u64 timeout_ns);
 void zone_wake(struct shmzone *zone);
+bool zone_takes_retry(struct shmzone *zone);
 __poll_t zone_poll(struct file *file, struct poll_table_struct *table);
 
 #endif /* SHMZONE_WAIT_H */

@@ -48,15 +48,16 @@ static void zone_age(struct work_struct *work)
 {
 	struct shmzone *zone =
 		container_of(to_delayed_work(work), struct shmzone, age);
+	u64 turnover = heap_turnover(zone->heap);
 
-	bool more = heap_age(zone->heap);
-
-	/* What it had in its hands, somebody may have missed. */
-	zone_wake(zone);
-	if (more)
+	if (heap_age(zone->heap))
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
-	/* Pages on their way from a slab to being free were of use to nobody. */
-	zone_wake(zone);
+	/*
+	 * Pages of a slab that ended are free now. While they were on their way
+	 * there they were of use to nobody.
+	 */
+	if (zone_takes_retry(zone) || heap_turnover(zone->heap) != turnover)
+		zone_wake(zone);
 }
 
 /**
@@ -67,6 +68,16 @@ void zone_age_soon(struct shmzone *zone)
 {
 	if (heap_is_ageing(zone->heap) && !delayed_work_pending(&zone->age))
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
+}
+
+/**
+ * zone_wake_soon() - let those who poll try again after a while
+ * @zone: the zone; the caller has a reference
+ */
+void zone_wake_soon(struct shmzone *zone)
+{
+	/* No look before: this orders what the work is to find. */
+	queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
 }
 
 /* heap_ops: the heap's pages are this zone's pages. */
