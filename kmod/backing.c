@@ -83,7 +83,8 @@ int zone_commit(struct shmzone *zone, u64 first, u64 n)
 	for (done = 0; done < n; done++) {
 		ret = commit_page(zone, first + done);
 		if (ret) {
-			zone_punch(zone, first, done);
+			/* With this one: poisoned, it would fail for ever. */
+			zone_punch(zone, first, done + 1);
 			break;
 		}
 		cond_resched();
