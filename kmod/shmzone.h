@@ -181,6 +181,9 @@ int zone_commit(struct shmzone *zone, u64 first, u64 n);
 /* strict.c */
 void strict_mmap(struct vm_area_struct *vma);
 bool strict_refuse_huge(struct page *page);
+#if IS_ENABLED(CONFIG_KUNIT)
+extern const struct vm_operations_struct *strict_shmem_vm_ops;
+#endif
 
 /* users.c */
 struct user_account *user_charge(u64 pages);

@@ -41,11 +41,13 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
+#include <kunit/visibility.h>
 
 #include "core/heap.h"
 #include "shmzone.h"
 
-static const struct vm_operations_struct *shmem_vm_ops;
+VISIBLE_IF_KUNIT const struct vm_operations_struct *strict_shmem_vm_ops;
+EXPORT_SYMBOL_IF_KUNIT(strict_shmem_vm_ops);
 static struct vm_operations_struct strict_vm_ops;
 static DEFINE_MUTEX(strict_vm_ops_lock);	/* protects the first use of both */
 
@@ -72,7 +74,7 @@ static vm_fault_t strict_fault(struct vm_fault *vmf)
 
 	if (!heap_is_taken(zone->heap, vmf->pgoff))
 		return VM_FAULT_SIGBUS;
-	ret = shmem_vm_ops->fault(vmf);
+	ret = strict_shmem_vm_ops->fault(vmf);
 	/* Without a page: an error, or to be tried again. */
 	if (!(ret & VM_FAULT_LOCKED) || may_stay(vmf))
 		return ret;
@@ -92,11 +94,11 @@ static vm_fault_t strict_fault(struct vm_fault *vmf)
 void strict_mmap(struct vm_area_struct *vma)
 {
 	mutex_lock(&strict_vm_ops_lock);
-	if (!shmem_vm_ops) {
+	if (!strict_shmem_vm_ops) {
 		strict_vm_ops = *vma->vm_ops;
 		strict_vm_ops.fault = strict_fault;
 		strict_vm_ops.map_pages = NULL;
-		shmem_vm_ops = vma->vm_ops;
+		strict_shmem_vm_ops = vma->vm_ops;
 	}
 	mutex_unlock(&strict_vm_ops_lock);
 	vma->vm_ops = &strict_vm_ops;

@@ -290,6 +290,7 @@ u64 zone_resident_bytes(const struct shmzone *zone)
 {
 	return (u64)READ_ONCE(zone->data->f_mapping->nrpages) << PAGE_SHIFT;
 }
+EXPORT_SYMBOL_IF_KUNIT(zone_resident_bytes);
 
 u64 zone_swapped_bytes(const struct shmzone *zone)
 {
