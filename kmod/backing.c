@@ -7,7 +7,7 @@
  * and nothing later. The pages are made dirty at once: reclaim drops clean ones,
  * as there is nothing to lose, and the next touch would have to find memory
  * again. From then on they can be swapped out, but not lost. Pages of a run that
- * is used again may be in swap, and come back in.
+ * is used again may be in swap, and come back in, or are replaced if they cannot.
  *
  * A shortage must not kill anybody: __GFP_RETRY_MAYFAIL is what keeps both the
  * page allocator and the memory cgroup from calling the OOM killer. (Page tables
@@ -40,21 +40,38 @@ void zone_punch(struct shmzone *zone, u64 first, u64 n)
 
 	if (!n)
 		return;
-	/* At once, where page by page would take longer. */
-	unmap_mapping_range(zone->data->f_mapping, start, bytes, 0);
+	/*
+	 * At once, where page by page would take longer; and with what marks
+	 * poisoned pages, which only goes with private copies. There are none.
+	 */
+	unmap_mapping_range(zone->data->f_mapping, start, bytes, 1);
 	shmem_truncate_range(file_inode(zone->data), start, start + bytes - 1);
+}
+
+static struct page *bring_in(struct shmzone *zone, u64 index)
+{
+	struct address_space *mapping = zone->data->f_mapping;
+	gfp_t gfp = mapping_gfp_mask(mapping) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+	struct page *page = shmem_read_mapping_page_gfp(mapping, index, gfp);
+
+	if (page != ERR_PTR(-EIO))
+		return page;
+	/*
+	 * Poisoned, or lost in swap. What it held is nobody's; if it stayed, every
+	 * ALLOC that finds this run would fail.
+	 */
+	zone_punch(zone, index, 1);
+	return shmem_read_mapping_page_gfp(mapping, index, gfp);
 }
 
 static int commit_page(struct shmzone *zone, u64 index)
 {
-	struct address_space *mapping = zone->data->f_mapping;
-	gfp_t gfp = mapping_gfp_mask(mapping) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
 	struct page *page;
 	int ret = 0;
 
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	page = shmem_read_mapping_page_gfp(mapping, index, gfp);
+	page = bring_in(zone, index);
 	/* It has several names for what is a shortage to the caller. */
 	if (IS_ERR(page))
 		return PTR_ERR(page) == -EINTR ? -EINTR : -ENOMEM;
@@ -83,8 +100,7 @@ int zone_commit(struct shmzone *zone, u64 first, u64 n)
 	for (done = 0; done < n; done++) {
 		ret = commit_page(zone, first + done);
 		if (ret) {
-			/* With this one: poisoned, it would fail for ever. */
-			zone_punch(zone, first, done + 1);
+			zone_punch(zone, first, done);
 			break;
 		}
 		cond_resched();

@@ -4,6 +4,7 @@
  * ALLOC, and nobody is killed for it, then or later.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/stat.h>
 
@@ -91,6 +92,19 @@ TEST_F(committed, used_again_it_is_there_again)
 		ASSERT_EQ(2 * MIB, resident_bytes());
 		free_at(self->zone, offset);
 	}
+}
+
+/* First fit finds the same run again. */
+TEST_F(committed, poisoned_memory_is_replaced)
+{
+	__u64 offset = alloc(self->zone, 20 * self->page);
+
+	if (madvise(self->data + offset + 3 * self->page, self->page, MADV_HWPOISON))
+		SKIP(return, "no memory failures here");
+	free_at(self->zone, offset);
+	ASSERT_EQ(offset, alloc(self->zone, 20 * self->page));
+	ASSERT_EQ(20 * self->page, resident_bytes());
+	memset(self->data + offset, 1, 20 * self->page);
 }
 
 TEST_F(committed, limit_comes_first)
@@ -293,6 +307,30 @@ TEST_F(committed, shortage_of_a_group_is_enomem_for_spans)
 		SKIP(return, "no memory cgroups");
 	ASSERT_EQ(0, in_child(crowd_with_spans, &self->zone));
 	ASSERT_EQ(0, group_kills());
+	rmdir(GROUP_DIR);
+}
+
+/* No free is to come: those who poll are told to look again nevertheless. */
+static int crowd_and_poll(void *arg)
+{
+	struct pollfd poller = { .fd = *(int *)arg, .events = POLLOUT };
+	char *data = map_data(poller.fd, ZONE_BYTES, RW);
+	__u64 offset;
+
+	if (data == MAP_FAILED || !join_group(data) || poll(&poller, 1, 0) != 1)
+		return 255;
+	if (_try_alloc(poller.fd, 2 * GROUP_BYTES, 1, &offset) != -ENOMEM)
+		return 1;
+	if (poll(&poller, 1, 0))
+		return 2;
+	return poll(&poller, 1, 30 * 1000) == 1 ? 0 : 3;
+}
+
+TEST_F(committed, shortage_of_a_group_is_not_for_ever)
+{
+	if (!make_group())
+		SKIP(return, "no memory cgroups");
+	ASSERT_EQ(0, in_child(crowd_and_poll, &self->zone));
 	rmdir(GROUP_DIR);
 }
 
