@@ -163,6 +163,22 @@ TEST_F(poll, select_for_writing)
 	ASSERT_EQ(0, select(self->zone + 1, NULL, &writers, NULL, &none));
 }
 
+/* What is given up there is kernel memory, of use to nobody who polls. */
+TEST_F(poll, ageing_is_no_event)
+{
+	int zone = create_limited(self->control, GIB, 5 * MIB);
+	__u64 alone;
+
+	has_room(zone);
+	alloc(zone, 4 * MIB);
+	alone = alloc(zone, 900 * KIB);
+	/* Nothing else is there in its part of the heap's directory. */
+	free_at(zone, alone);
+	fail_alloc(ENOMEM, zone, 4 * MIB, 1, &alone);
+	has_no_room(zone);
+	ASSERT_EQ(0, events_of(zone, 2500));
+}
+
 static int poll_in_child(void *arg)
 {
 	return events_of(*(int *)arg, -1) == ROOM ? 0 : 1;

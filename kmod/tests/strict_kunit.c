@@ -231,7 +231,7 @@ static void committed_and_strict(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, resident_pages(test));
 }
 
-/* Faults that are overtaken. */
+/* Faults that stop, or are counted, where shmem would begin. */
 
 /**
  * struct stopped - a fault in another thread that stops at shmem's ->fault()
@@ -243,6 +243,7 @@ static void committed_and_strict(struct kunit *test)
  * @go_on: it may
  * @done: it is over, with
  * @ret: 0 or -EFAULT
+ * @faults: how many faults came to shmem
  */
 static struct stopped {
 	struct task_struct *task;
@@ -253,12 +254,14 @@ static struct stopped {
 	struct completion go_on;
 	struct completion done;
 	int ret;
+	int faults;
 } stopped;
 
 static vm_fault_t stopping_fault(struct vm_fault *vmf)
 {
 	struct fixture *fix = stopped.fix;
 
+	stopped.faults++;
 	if (current == stopped.task) {
 		complete(&stopped.there);
 		wait_for_completion(&stopped.go_on);
@@ -278,14 +281,23 @@ static int touch_in_thread(void *unused)
 	kthread_complete_and_exit(&stopped.done, 0);
 }
 
+static void stand_in(struct fixture *fix)
+{
+	stopped.fix = fix;
+	stopped.task = NULL;
+	stopped.faults = 0;
+	fix->shmem = strict_shmem_vm_ops;
+	strict_shmem_vm_ops = &stopping_vm_ops;
+}
+
 /* Returns with the fault stopped. */
 static void start_fault(struct kunit *test, u64 offset)
 {
 	struct fixture *fix = test->priv;
 	struct task_struct *task;
 
+	stand_in(fix);
 	stopped.mm = current->mm;
-	stopped.fix = fix;
 	stopped.offset = offset;
 	init_completion(&stopped.there);
 	init_completion(&stopped.go_on);
@@ -293,8 +305,6 @@ static void start_fault(struct kunit *test, u64 offset)
 	task = kthread_create(touch_in_thread, NULL, "shmzone_touch");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
 	stopped.task = task;
-	fix->shmem = strict_shmem_vm_ops;
-	strict_shmem_vm_ops = &stopping_vm_ops;
 	wake_up_process(task);
 	wait_for_completion(&stopped.there);
 }
@@ -304,6 +314,18 @@ static int end_fault(void)
 	complete(&stopped.go_on);
 	wait_for_completion(&stopped.done);
 	return stopped.ret;
+}
+
+static void holes_never_come_to_shmem(struct kunit *test)
+{
+	struct fixture *fix = make_zone(test, SHMZONE_CREATE_STRICT, ZONE_BYTES);
+	u64 span = alloc_one(test, SPAN_BYTES);
+
+	stand_in(fix);
+	KUNIT_EXPECT_EQ(test, 0, touch(fix, span));
+	KUNIT_EXPECT_EQ(test, 1, stopped.faults);
+	KUNIT_EXPECT_EQ(test, -EFAULT, touch(fix, span + SPAN_BYTES));
+	KUNIT_EXPECT_EQ(test, 1, stopped.faults);
 }
 
 static void fault_overtaken_by_a_free(struct kunit *test)
@@ -342,6 +364,7 @@ static struct kunit_case strict_cases[] = {
 	KUNIT_CASE(freed_it_is_gone),
 	KUNIT_CASE(committed_it_is_there_and_dirty),
 	KUNIT_CASE(committed_and_strict),
+	KUNIT_CASE(holes_never_come_to_shmem),
 	KUNIT_CASE(fault_overtaken_by_a_free),
 	KUNIT_CASE(fault_overtaken_by_a_free_and_an_alloc),
 	{}
