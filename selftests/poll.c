@@ -9,14 +9,12 @@
 #include <sys/select.h>
 
 #include "kselftest_harness.h"
+#include "race.h"
 #include "utils.h"
 
 /* The zone is full with four spans of nine pages. */
 #define SPANS		4
 #define SPAN_BYTES	(9 * page_bytes())
-
-/* Of a race with a free; enough that some are close. */
-#define ROUNDS		2000
 
 #define EVERYTHING	(POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP)
 #define ROOM		(POLLOUT | POLLWRNORM)
@@ -295,43 +293,11 @@ TEST_F(epoll, zone_closed_in_the_set)
 	ASSERT_EQ(0, events_in(self->set, 0));
 }
 
-/* The zone's only object, which the partner is to free at once; 0: not yet. */
-struct race {
-	int zone;
-	__u64 object;
-};
-
-static void dawdle(unsigned int *seed)
-{
-	volatile int i = rand_r(seed) % 3000;
-
-	while (i)
-		i--;
-}
-
-static int free_each(void *arg)
-{
-	struct race *race = arg;
-	unsigned int seed = 1;
-	__u64 object;
-	int i;
-
-	for (i = 0; i < ROUNDS; i++) {
-		while (!(object = __atomic_exchange_n(&race->object, 0, __ATOMIC_SEQ_CST)))
-			sched_yield();
-		dawdle(&seed);
-		if (_try_free_at(race->zone, object) != 1)
-			return 1;
-	}
-	return 0;
-}
-
 /* There is one free a round: if it is missed there is nothing to wake again. */
 TEST_F(epoll, free_at_the_moment_of_a_failure)
 {
 	struct epoll_event event = { .events = EPOLLOUT | variant->trigger };
-	struct race *race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct race *race = make_race();
 	unsigned int seed = 2;
 	__u64 object;
 	pid_t child;
@@ -342,7 +308,7 @@ TEST_F(epoll, free_at_the_moment_of_a_failure)
 	ASSERT_EQ(0, epoll_ctl(self->set, EPOLL_CTL_ADD, race->zone, &event));
 	ASSERT_EQ(0, epoll_ctl(self->set, EPOLL_CTL_DEL, self->zone, NULL));
 	child = start_child(free_each, race);
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < RACE_ROUNDS; i++) {
 		__atomic_store_n(&race->object, object, __ATOMIC_SEQ_CST);
 		dawdle(&seed);
 		while (_try_alloc(race->zone, SPAN_BYTES, 1, &object) == -ENOMEM)

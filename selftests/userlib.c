@@ -6,9 +6,7 @@
 #include <pthread.h>
 
 #include "kselftest_harness.h"
-#include "utils.h"
-
-#include <shmzone.h>
+#include "userlib.h"
 
 #define ZONE_BYTES	(64 * MIB)
 
@@ -27,33 +25,6 @@ FIXTURE_SETUP(lib)
 FIXTURE_TEARDOWN(lib)
 {
 	shmz_close(self->zone);
-}
-
-/* NULL and that errno. */
-#define is_null(error, call)						\
-do {									\
-	errno = 0;							\
-	ASSERT_EQ(NULL, (call));					\
-	ASSERT_EQ(error, errno);					\
-} while (0)
-
-/* Not NULL, and errno as it was. */
-#define not_null(call)							\
-({									\
-	void *_result;							\
-									\
-	errno = EXDEV;							\
-	_result = (call);						\
-	ASSERT_NE(NULL, _result);					\
-	ASSERT_EQ(EXDEV, errno);					\
-	_result;							\
-})
-
-static __u64 live_objects(struct shmz *zone)
-{
-	struct shmzone_stat stat = { .size = sizeof(stat) };
-
-	return shmz_stat(zone, &stat) ? UINT64_MAX : stat.out_live_objects;
 }
 
 static __u64 out_bytes(struct shmz *zone, void *object)

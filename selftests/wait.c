@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "kselftest_harness.h"
+#include "race.h"
 #include "utils.h"
 
 #define NOBODY		65534
@@ -24,9 +25,6 @@
 #define SPAN_BYTES	(SPAN_PAGES * page_bytes())
 
 #define WAITERS		12
-
-/* Of a race with a free; enough that some are close. */
-#define ROUNDS		2000
 
 /* One who waits in a child; in memory shared with it. */
 struct waiter {
@@ -415,42 +413,10 @@ TEST_F(wait, descriptor_closed_meanwhile)
 	ASSERT_EQ(1, thread.ret);
 }
 
-/* The zone's only object, which the partner is to free at once; 0: not yet. */
-struct race {
-	int zone;
-	__u64 object;
-};
-
-static void dawdle(unsigned int *seed)
-{
-	volatile int i = rand_r(seed) % 3000;
-
-	while (i)
-		i--;
-}
-
-static int free_each(void *arg)
-{
-	struct race *race = arg;
-	unsigned int seed = 1;
-	__u64 object;
-	int i;
-
-	for (i = 0; i < ROUNDS; i++) {
-		while (!(object = __atomic_exchange_n(&race->object, 0, __ATOMIC_SEQ_CST)))
-			sched_yield();
-		dawdle(&seed);
-		if (_try_free_at(race->zone, object) != 1)
-			return 1;
-	}
-	return 0;
-}
-
 /* There is one free a round: if it is missed there is nothing to wake again. */
 TEST_F(wait, free_at_the_moment_of_a_failure)
 {
-	struct race *race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct race *race = make_race();
 	unsigned int seed = 2;
 	__u64 object;
 	pid_t child;
@@ -459,7 +425,7 @@ TEST_F(wait, free_at_the_moment_of_a_failure)
 	race->zone = create_limited(self->control, GIB, SPAN_BYTES);
 	object = alloc(race->zone, SPAN_BYTES);
 	child = start_child(free_each, race);
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < RACE_ROUNDS; i++) {
 		__atomic_store_n(&race->object, object, __ATOMIC_SEQ_CST);
 		dawdle(&seed);
 		ASSERT_EQ(1, _try_alloc_wait(race->zone, SPAN_BYTES, 1, 0, &object));
