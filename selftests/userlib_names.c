@@ -10,9 +10,7 @@
 #include <sys/stat.h>
 
 #include "kselftest_harness.h"
-#include "utils.h"
-
-#include <shmzone.h>
+#include "userlib.h"
 
 #define ZONE_BYTES	(4 * MIB)
 
@@ -37,21 +35,6 @@ FIXTURE_TEARDOWN(lib)
 	shmz_unlink(self->name);
 	shmz_close(self->zone);
 }
-
-#define is_null(error, call)						\
-do {									\
-	errno = 0;							\
-	ASSERT_EQ(NULL, (call));					\
-	ASSERT_EQ(error, errno);					\
-} while (0)
-
-/* A negative errno value, and errno as it was. */
-#define is_error(error, call)						\
-do {									\
-	errno = EXDEV;							\
-	ASSERT_EQ(-(error), (call));					\
-	ASSERT_EQ(EXDEV, errno);					\
-} while (0)
 
 static __u64 limit_of(const struct shmz *zone)
 {
@@ -79,24 +62,6 @@ TEST_F(lib, persist_needs_a_name)
 	is_null(EINVAL, shmz_create(NULL, ZONE_BYTES, &opts));
 	opts.flags = 16;
 	is_null(EOPNOTSUPP, shmz_create("never", ZONE_BYTES, &opts));
-}
-
-TEST_F(lib, kinds_of_zones)
-{
-	struct shmz_options opts = { .size = sizeof(opts), .flags = SHMZ_STRICT };
-	struct shmz *strict = shmz_create(NULL, ZONE_BYTES, &opts);
-	struct shmz *committed;
-
-	opts.flags = SHMZ_COMMITTED;
-	committed = shmz_create(NULL, ZONE_BYTES, &opts);
-	ASSERT_NE(NULL, strict);
-	ASSERT_NE(NULL, committed);
-	ASSERT_EQ(SHMZONE_CREATE_STRICT, stat_of(shmz_fd(strict)).out_kind);
-	ASSERT_EQ(SHMZONE_CREATE_COMMITTED, stat_of(shmz_fd(committed)).out_kind);
-	ASSERT_EQ(SIGBUS, touch_read(shmz_pointer(strict, 100)));
-	ASSERT_EQ(0, touch_write(shmz_alloc(strict, 100)));
-	shmz_close(strict);
-	shmz_close(committed);
 }
 
 TEST_F(lib, list)
@@ -223,6 +188,45 @@ TEST_F(lib, seals)
 	shmz_close(other);
 }
 
+static __u32 kind_of(const struct shmz *zone)
+{
+	struct shmzone_stat stat = { .size = sizeof(stat) };
+
+	return shmz_stat(zone, &stat) ? UINT32_MAX : stat.out_kind;
+}
+
+TEST_F(lib, committed_zones)
+{
+	struct shmz_options opts = { sizeof(opts), MIB, 0, SHMZ_COMMITTED };
+	struct shmzone_stat stat = { .size = sizeof(stat) };
+	struct shmz *zone = shmz_create(NULL, ZONE_BYTES, &opts);
+
+	ASSERT_NE(NULL, zone);
+	ASSERT_EQ(SHMZONE_CREATE_COMMITTED, kind_of(zone));
+	ASSERT_NE(NULL, shmz_alloc(zone, 100 * KIB));
+	ASSERT_EQ(0, shmz_stat(zone, &stat));
+	ASSERT_EQ(100 * KIB, stat.out_resident_bytes);
+	is_null(ENOMEM, shmz_alloc(zone, MIB));
+	shmz_close(zone);
+}
+
+TEST_F(lib, strict_zones)
+{
+	struct shmz_options opts = { sizeof(opts), MIB, 0, SHMZ_STRICT };
+	struct shmz *zone = shmz_create(NULL, ZONE_BYTES, &opts);
+	char *object;
+
+	ASSERT_NE(NULL, zone);
+	ASSERT_EQ(SHMZONE_CREATE_STRICT, kind_of(zone));
+	object = shmz_alloc(zone, 100 * KIB);
+	ASSERT_EQ(0, touch_write(object));
+	ASSERT_EQ(SIGBUS, touch_read(shmz_base(zone)));
+	ASSERT_EQ(SIGBUS, touch_read(object + 100 * KIB));
+	ASSERT_EQ(0, shmz_free(zone, object));
+	ASSERT_EQ(SIGBUS, touch_read(object));
+	shmz_close(zone);
+}
+
 /* The tool, as it was built. */
 static int run_tool(void *arg)
 {
@@ -269,6 +273,36 @@ TEST_F(lib, tool_changes_what_it_says)
 	tool(1, "unlink mine");
 }
 
+/* Whether the tool made a zone of that kind, as LIST and STAT have it. */
+static bool is_made(const char *name, __u32 kind)
+{
+	__u32 flags = (kind & SHMZONE_CREATE_COMMITTED ? SHMZONE_ENTRY_COMMITTED : 0) |
+		      (kind & SHMZONE_CREATE_STRICT ? SHMZONE_ENTRY_STRICT : 0);
+	struct shmz *zone = shmz_open(name, 0);
+	struct shmzone_entry entry;
+	uint64_t cursor = 0;
+	bool made = zone && kind_of(zone) == kind, listed = false;
+
+	while (shmz_list(&entry, sizeof(entry), 1, &cursor) == 1 && !listed)
+		listed = !strcmp((char *)entry.name, name) &&
+			 (entry.flags & (SHMZONE_ENTRY_COMMITTED | SHMZONE_ENTRY_STRICT)) == flags;
+	if (zone)
+		shmz_close(zone);
+	return made && listed && !shmz_unlink(name);
+}
+
+TEST_F(lib, tool_creates_all_kinds)
+{
+	tool(0, "create plain 1M");
+	tool(0, "create -c committed 1M");
+	tool(0, "create --strict strict 1M");
+	tool(0, "create -s --committed -l 64K both 1M");
+	ASSERT_TRUE(is_made("plain", 0));
+	ASSERT_TRUE(is_made("committed", SHMZONE_CREATE_COMMITTED));
+	ASSERT_TRUE(is_made("strict", SHMZONE_CREATE_STRICT));
+	ASSERT_TRUE(is_made("both", SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT));
+}
+
 TEST_F(lib, tool_limits_and_seals)
 {
 	tool(0, "limit 2M library");
@@ -288,7 +322,7 @@ TEST_F(lib, tool_usage)
 {
 	static const char *const wrong[] = {
 		"list x", "create x", "create x 1Q", "create x -1", "create -m 700 x 1M",
-		"create -m 9 x 1M", "create x 99999999999T", "chmod 0600", "chmod x y",
+		"create -m 9 x 1M", "create -x x 1M", "list -s", "create x 99999999999T", "chmod 0600", "chmod x y",
 		"chown x library", "chown 5:x library", "chown 4294967295 library",
 		"limit library", "limit x library", "seal x library",
 		"seal alloc,x library", "seal , library",
