@@ -36,7 +36,8 @@
  * MADV_HUGEPAGE can get SIGBUS where the system would give one; and where it
  * gives them to all shared memory, ALLOC in a strict and committed zone ENOMEM.
  *
- * Both kinds may be chosen together.
+ * Both kinds may be chosen together. A kernel that does not know one says
+ * EOPNOTSUPP to its flag, as to any it does not know; there is no feature bit.
  */
 
 #endif /* _LINUX_SHMZONE_KINDS_H */
