@@ -174,10 +174,22 @@ static int allocate_unprivileged(void *arg)
 	return _try_alloc(*(int *)arg, MIB, 1, &offset) == 1 ? 0 : 1;
 }
 
+static int allocate_elsewhere(void *arg)
+{
+	return enter_user_namespace(CLONE_NEWIPC) ? allocate_unprivileged(arg) : 254;
+}
+
 TEST_F(committed, for_ordinary_users_too)
 {
+	int ret;
+
 	ASSERT_EQ(0, in_child(allocate_unprivileged, &self->zone));
 	ASSERT_EQ(MIB, resident_bytes());
+	ret = in_child(allocate_elsewhere, &self->zone);
+	if (ret == 254)
+		SKIP(return, "no user namespaces");
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(2 * MIB, resident_bytes());
 }
 
 static int allocate_much(void *arg)

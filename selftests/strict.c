@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -320,12 +321,15 @@ struct peer {
 	char *data;
 	int zone;
 	__u64 offset;
+	bool elsewhere;
 };
 
 static int look_on(void *arg)
 {
 	const struct peer *peer = arg;
 
+	if (peer->elsewhere && !enter_user_namespace(CLONE_NEWIPC))
+		return 254;
 	if (!become(STRANGER, STRANGER))
 		return 255;
 	if (touch_read(peer->data) != SIGBUS || touch_write(peer->data) != SIGBUS)
@@ -337,14 +341,54 @@ static int look_on(void *arg)
 	return touch_read(peer->data + peer->offset) == SIGBUS ? 0 : 4;
 }
 
-/* An ordinary user, after a fork. */
+/* An ordinary user, after a fork, and in other namespaces too. */
 TEST_F(strict, children_are_held_to_it)
 {
-	struct peer peer = { self->data, self->zone, alloc(self->zone, MIB) };
+	struct peer peer = { self->data, self->zone };
+	int ret = 0, i;
 
-	is_memory(self->data + peer.offset);
-	ASSERT_EQ(0, in_child(look_on, &peer));
-	is_hole(self->data + peer.offset);
+	for (i = 0; i < 2 && !ret; i++) {
+		peer.elsewhere = i;
+		peer.offset = alloc(self->zone, MIB);
+		is_memory(self->data + peer.offset);
+		ret = in_child(look_on, &peer);
+		if (!ret)
+			is_hole(self->data + peer.offset);
+	}
+	if (ret == 254)
+		SKIP(return, "no user namespaces");
+	ASSERT_EQ(0, ret);
+}
+
+/* A zone of one's own there. */
+static int make_and_use(void *arg)
+{
+	const FIXTURE_VARIANT(strict) *variant = arg;
+	int control = _try_control(), zone;
+	__u64 offset, more;
+	char *data;
+
+	if (!enter_user_namespace(CLONE_NEWIPC))
+		return 254;
+	zone = _try_create_kind(control, variant->kind, MIB, 64 * KIB);
+	data = map_data(zone, MIB, RW);
+	if (data == MAP_FAILED || _try_alloc(zone, 64 * KIB, 1, &offset) != 1)
+		return 1;
+	if (_try_alloc(zone, 8, 1, &more) != -ENOMEM)
+		return 2;
+	if (touch_write(data + offset) || touch_read(data) != SIGBUS ||
+	    touch_write(data + MIB - 1) != SIGBUS)
+		return 3;
+	return _try_free_at(zone, offset) == 1 && touch_read(data + offset) == SIGBUS ? 0 : 4;
+}
+
+TEST_F(strict, made_in_other_namespaces)
+{
+	int ret = in_child(make_and_use, (void *)variant);
+
+	if (ret == 254)
+		SKIP(return, "no user namespaces");
+	ASSERT_EQ(0, ret);
 }
 
 TEST_F(strict, the_kind_is_told)
