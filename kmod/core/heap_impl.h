@@ -12,12 +12,11 @@
  *
  * States of a run of pages, all changed under the pages lock:
  *
- *	free --reserve--> prepared --publish--> slab, span --release--> free
- *	                     |                                    ^      ^
- *	                     |                                    |      |
- *	                     |                                  dying ---+
- *	                     |                                    ^      |
- *	                     +--abandon---------------------------+------+
+ *	free ---reserve---> prepared ---publish---> slab, span
+ *	  ^                    |                        |
+ *	  |                 abandon                  release
+ *	  |                    |                        |
+ *	  +------ dying <------+------------------------+
  *
  * Prepared and dying runs are *busy*: taken in the page bitmap, said so in the
  * directory, so that neither can nodes that its entries need vanish, nor anybody
