@@ -322,7 +322,8 @@ TEST_F(lib, tool_usage)
 {
 	static const char *const wrong[] = {
 		"list x", "create x", "create x 1Q", "create x -1", "create -m 700 x 1M",
-		"create -m 9 x 1M", "create -x x 1M", "list -s", "create x 99999999999T", "chmod 0600", "chmod x y",
+		"create -m 9 x 1M", "create -x x 1M",
+		"list -s", "create x 99999999999T", "chmod 0600", "chmod x y",
 		"chown x library", "chown 5:x library", "chown 4294967295 library",
 		"limit library", "limit x library", "seal x library",
 		"seal alloc,x library", "seal , library",
