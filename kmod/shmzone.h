@@ -12,11 +12,11 @@
  *	IPC namespace's names --(persistent)--+
  *
  * A *zone file* is what a zone descriptor is (an anonymous inode). Its two
- * *mapping files*, for data and page map, are second openings of shmem inodes
- * that the zone owns; they carry operations of this module and stand in every
- * VMA as vm_file. Each of these files holds one reference to the zone, and so
- * does the name of a persistent zone; the last one to go frees it. Every zone
- * holds one reference to the module, so that it stays while a zone exists; a
+ * *mapping files*, for data and page map, are second files of shmem inodes that
+ * the zone owns, which nobody can open; they carry operations of this module and
+ * stand in every VMA as vm_file. Each of these files holds one reference to the
+ * zone, and so does the name of a persistent zone; the last one to go frees it.
+ * Every zone holds one to the module, so that it stays while a zone exists; a
  * file of this module holds another one, which the kernel drops after
  * ->release() has returned. The work that drops names of namespaces that ended
  * holds none, but the module's exit waits for it: no code of the module ever
