@@ -50,6 +50,7 @@ enum slab_place {
  * @home: whose it is, as SLAB_HOME(); never changes
  * @dirty: a bit a page, set = may hold memory
  * @place: enum slab_place
+ * @edge: with more free slots than this, its place is another one
  * @bits: a bit a slot, set = free; bits beyond the last slot are clear
  */
 struct slab {
@@ -63,6 +64,7 @@ struct slab {
 	u32 home;
 	u8 dirty;
 	u8 place;
+	u16 edge;
 	u64 bits[];
 };
 
@@ -146,16 +148,36 @@ static inline bool slab_slot_taken(const struct slab *slab, u32 index)
 }
 
 /**
- * slab_give() - give a slot back that is taken
- * @slab: the slab; slots_settle() is to follow
- * @index: index of the slot
+ * slab_give() - give a slot back
+ * @slab: the slab; slots_given() is to follow
+ * @info: its class
+ * @offset: an offset on one of its pages
+ *
+ * Returns whether a slot begins there that was taken.
  */
-static inline void slab_give(struct slab *slab, u32 index)
+static inline bool slab_give(struct slab *slab, const struct class_info *info, u64 offset)
 {
-	slab->bits[index / 64] |= 1ULL << (index % 64);
-	slab->hint = min_t(u32, slab->hint, index / 64);
+	u32 index, word;
+
+	if (unlikely(!class_slot_index(info, offset - ((u64)slab->page << PAGE_SHIFT), &index)))
+		return false;
+	word = index / 64;
+	if (unlikely(slab->bits[word] >> (index % 64) & 1))
+		return false;
+	slab->bits[word] |= 1ULL << (index % 64);
+	slab->hint = min_t(u32, slab->hint, word);
 	slab->free++;
+	return true;
 }
+
+/**
+ * slab_give_many() - give slots back, up to an offset where none is to be given
+ * @offsets: offsets on pages of the slab
+ * @n: how many
+ *
+ * Returns how many were given. For neighbours: their words are written once.
+ */
+u32 slab_give_many(struct slab *slab, const u64 *offsets, u32 n);
 
 /**
  * slab_idle() - the pages without a live slot
@@ -191,25 +213,26 @@ u32 slots_take(struct slots_shelf *shelf, u64 *offsets, u32 n);
 struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab);
 
 /**
- * slots_given() - the same after slots were given, at least one
+ * slots_given() - the same after slots were given
  * @info: class of the slab
  *
- * Quick where the slab stays in its bucket, or was full and goes to the first.
+ * Quick where the slab stays where it is, or was full and goes to the first
+ * bucket.
  */
 static inline struct slab *slots_given(struct slots_shelf *shelf, struct slab *slab,
 				       const struct class_info *info)
 {
-	u32 quarters = 4 * slab->free;
+	u32 quarter = info->slots / 4;
 
-	if (slab->place == SLAB_FULL && quarters <= info->slots && slab->free < info->slots) {
-		list_add(&slab->link, &shelf->bucket[0]);
-		WRITE_ONCE(shelf->room, shelf->room + 1);
-		slab->place = 0;
+	if (slab->free <= slab->edge)
 		return NULL;
-	}
-	if (slab->place < SLAB_BUCKETS - 1 && quarters <= (slab->place + 1) * info->slots)
-		return NULL;
-	return slots_settle(shelf, slab);
+	if (slab->place != SLAB_FULL || slab->free > quarter)
+		return slots_settle(shelf, slab);
+	list_add(&slab->link, &shelf->bucket[0]);
+	WRITE_ONCE(shelf->room, shelf->room + 1);
+	slab->place = 0;
+	slab->edge = quarter;
+	return NULL;
 }
 
 /**

@@ -78,7 +78,8 @@ static const char *slots_give(struct slots_rig *rig, u32 slab, u32 want)
 
 	REQUIRE(slab_slot(rig->slab[slab], slot_offset(rig, slab, want), &index));
 	REQUIRE(index == want && slab_slot_taken(rig->slab[slab], index));
-	slab_give(rig->slab[slab], index);
+	REQUIRE(slab_give(rig->slab[slab], &class_table[rig->class],
+			  slot_offset(rig, slab, want)));
 	return NULL;
 }
 
