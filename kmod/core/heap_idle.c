@@ -11,7 +11,7 @@
  * one is still held.
  */
 static bool shard_release(struct heap *heap, struct heap_shard *shard,
-			  struct slab *(*let_go)(struct slots_shelf *slots))
+			  struct slab *(*let_go)(struct slots_rack *slots))
 {
 	struct heap_trash trash;
 	struct slab *slab;
@@ -30,7 +30,7 @@ static bool shard_release(struct heap *heap, struct heap_shard *shard,
 	return held;
 }
 
-static bool release_held(struct heap *heap, struct slab *(*let_go)(struct slots_shelf *slots))
+static bool release_held(struct heap *heap, struct slab *(*let_go)(struct slots_rack *slots))
 {
 	struct heap_shelf *shelf;
 	u32 i, class, group;

@@ -51,15 +51,15 @@ void slab_init(struct slab *slab, u32 home, u64 page, u8 dirty)
 		slab->bits[i] = slab_word_mask(class, i);
 }
 
-void slots_shelf_init(struct slots_shelf *shelf)
+void slots_rack_init(struct slots_rack *rack)
 {
 	u32 i;
 
 	for (i = 0; i < SLAB_BUCKETS; i++)
-		INIT_LIST_HEAD(&shelf->bucket[i]);
-	shelf->held = NULL;
-	shelf->held_long = false;
-	shelf->room = 0;
+		INIT_LIST_HEAD(&rack->bucket[i]);
+	rack->held = NULL;
+	rack->held_long = false;
+	rack->room = 0;
 }
 
 /* Bits [first, last] of a word, as far as they lie in it; they may lie outside. */
@@ -258,41 +258,41 @@ static bool slab_listed(const struct slab *slab)
 }
 
 /* In one step, as there are those who look without the lock. */
-static void room_change(struct slots_shelf *shelf, int change)
+static void room_change(struct slots_rack *rack, int change)
 {
 	if (change)
-		WRITE_ONCE(shelf->room, shelf->room + change);
+		WRITE_ONCE(rack->room, rack->room + change);
 }
 
 /* The caller sees to the room. */
-static void slab_remove(struct slots_shelf *shelf, struct slab *slab)
+static void slab_remove(struct slots_rack *rack, struct slab *slab)
 {
 	if (slab->place < SLAB_BUCKETS) {
 		list_del_init(&slab->link);
 	} else if (slab->place == SLAB_HELD) {
-		shelf->held = NULL;
-		shelf->held_long = false;
+		rack->held = NULL;
+		rack->held_long = false;
 	}
 	slab->place = SLAB_APART;
 	slab->edge = U16_MAX;
 }
 
-struct slab *slots_release_held(struct slots_shelf *shelf)
+struct slab *slots_release_held(struct slots_rack *rack)
 {
-	struct slab *slab = shelf->held;
+	struct slab *slab = rack->held;
 
 	if (slab) {
-		slab_remove(shelf, slab);
-		room_change(shelf, -1);
+		slab_remove(rack, slab);
+		room_change(rack, -1);
 	}
 	return slab;
 }
 
-struct slab *slots_age(struct slots_shelf *shelf)
+struct slab *slots_age(struct slots_rack *rack)
 {
-	if (shelf->held_long)
-		return slots_release_held(shelf);
-	shelf->held_long = !!shelf->held;
+	if (rack->held_long)
+		return slots_release_held(rack);
+	rack->held_long = !!rack->held;
 	return NULL;
 }
 
@@ -300,22 +300,22 @@ struct slab *slots_age(struct slots_shelf *shelf)
  * Holds an empty slab back, or another one, which is held already. Of two, that
  * is the lower, so that the heap's upper end empties. Returns the upper.
  */
-static struct slab *slab_hold(struct slots_shelf *shelf, struct slab *slab)
+static struct slab *slab_hold(struct slots_rack *rack, struct slab *slab)
 {
-	struct slab *other = shelf->held;
+	struct slab *other = rack->held;
 
 	if (other && other->page < slab->page)
 		return slab;
 	if (other)
-		slab_remove(shelf, other);
-	shelf->held = slab;
-	shelf->held_long = false;
+		slab_remove(rack, other);
+	rack->held = slab;
+	rack->held_long = false;
 	slab->place = SLAB_HELD;
 	slab->edge = slab_edge(slab);
 	return other;
 }
 
-struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab)
+struct slab *slots_settle(struct slots_rack *rack, struct slab *slab)
 {
 	enum slab_place place = slab_place(slab);
 	bool listed = slab_listed(slab);
@@ -323,39 +323,39 @@ struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab)
 
 	if (place == slab->place)
 		return NULL;
-	slab_remove(shelf, slab);
+	slab_remove(rack, slab);
 	if (place == SLAB_HELD) {
-		surplus = slab_hold(shelf, slab);
+		surplus = slab_hold(rack, slab);
 	} else {
 		slab->place = place;
 		slab->edge = slab_edge(slab);
 		if (place < SLAB_BUCKETS)
-			list_add(&slab->link, &shelf->bucket[place]);
+			list_add(&slab->link, &rack->bucket[place]);
 	}
-	room_change(shelf, slab_listed(slab) - listed - (surplus && surplus != slab));
+	room_change(rack, slab_listed(slab) - listed - (surplus && surplus != slab));
 	return surplus;
 }
 
 /* The slab to take from next. */
-static struct slab *slots_best(const struct slots_shelf *shelf)
+static struct slab *slots_best(const struct slots_rack *rack)
 {
 	u32 i;
 
 	for (i = 0; i < SLAB_BUCKETS; i++)
-		if (!list_empty(&shelf->bucket[i]))
-			return list_first_entry(&shelf->bucket[i], struct slab, link);
-	return shelf->held;
+		if (!list_empty(&rack->bucket[i]))
+			return list_first_entry(&rack->bucket[i], struct slab, link);
+	return rack->held;
 }
 
-u32 slots_take(struct slots_shelf *shelf, u64 *offsets, u32 n)
+u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n)
 {
 	struct slab *slab;
 	u32 got = 0;
 
-	while (got < n && (slab = slots_best(shelf))) {
+	while (got < n && (slab = slots_best(rack))) {
 		prefetch(slab->link.next);	/* the next, unless this is held */
 		got += slab_take(slab, offsets + got, n - got);
-		slots_settle(shelf, slab);	/* not empty: nothing to release */
+		slots_settle(rack, slab);	/* not empty: nothing to release */
 	}
 	return got;
 }
@@ -386,15 +386,15 @@ const char *slab_check(const struct slab *slab)
 	return NULL;
 }
 
-static const char *check_bucket(const struct slots_shelf *shelf, u32 place, u32 home,
+static const char *check_bucket(const struct slots_rack *rack, u32 place, u32 home,
 				u64 *slabs)
 {
 	const struct slab *slab;
 	const char *error = NULL;
 
-	list_for_each_entry(slab, &shelf->bucket[place], link) {
+	list_for_each_entry(slab, &rack->bucket[place], link) {
 		if (slab->home != home)
-			return "slots: a slab is on a shelf not its own";
+			return "slots: a slab is on a rack not its own";
 		if (slab->place != place)
 			return "slots: a slab is in another bucket than it says";
 		error = slab_check(slab);
@@ -405,21 +405,21 @@ static const char *check_bucket(const struct slots_shelf *shelf, u32 place, u32 
 	return error;
 }
 
-const char *slots_check(const struct slots_shelf *shelf, u32 home, u64 *slabs)
+const char *slots_check(const struct slots_rack *rack, u32 home, u64 *slabs)
 {
 	const char *error = NULL;
 	u32 i;
 
 	*slabs = 0;
 	for (i = 0; i < SLAB_BUCKETS && !error; i++)
-		error = check_bucket(shelf, i, home, slabs);
-	*slabs += !!shelf->held;
-	if (!error && *slabs != shelf->room)
+		error = check_bucket(rack, i, home, slabs);
+	*slabs += !!rack->held;
+	if (!error && *slabs != rack->room)
 		error = "slots: the count of slabs with room is wrong";
-	if (error || !shelf->held)
+	if (error || !rack->held)
 		return error;
 
-	if (shelf->held->place != SLAB_HELD || shelf->held->home != home)
+	if (rack->held->place != SLAB_HELD || rack->held->home != home)
 		return "slots: the slab held back does not belong there";
-	return slab_check(shelf->held);
+	return slab_check(rack->held);
 }

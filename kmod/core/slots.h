@@ -4,12 +4,12 @@
  *
  * A slab is a run of pages cut into slots of one class, for one group. Its
  * descriptor, struct slab, is kernel memory and ends in a bitmap of its slots,
- * set = free. A shelf holds slabs of one class and group (in a heap: those of
+ * set = free. A rack holds slabs of one class and group (in a heap: those of
  * one shard) that have room:
  *
  *	full		no free slot	on no list
  *	partial		some free	in one of four buckets, by fullness
- *	empty		all free	held back, one a shelf; any other is
+ *	empty		all free	held back, one a rack; any other is
  *					handed to the caller to be released
  *
  * Slots come from the fullest partial slab, so that the others have a chance
@@ -23,7 +23,7 @@
  * memory back to the system. It is idle while no slot on it, not even in part,
  * is taken. What is dirty and idle can be given back.
  *
- * No locking inside; the caller serialises whatever concerns one shelf and
+ * No locking inside; the caller serialises whatever concerns one rack and
  * its slabs. Nothing is allocated or freed inside.
  */
 #ifndef SHMZONE_CORE_SLOTS_H
@@ -32,12 +32,12 @@
 #include "core_env.h"
 #include "class.h"
 
-/* Where a slab is: in bucket 0 (fullest) to 3 of its shelf, or elsewhere. */
+/* Where a slab is: in bucket 0 (fullest) to 3 of its rack, or elsewhere. */
 enum slab_place {
 	SLAB_BUCKETS = 4,
 	SLAB_FULL = SLAB_BUCKETS,
 	SLAB_HELD,
-	SLAB_APART,		/* not on the shelf: new, or to be released */
+	SLAB_APART,		/* not on the rack: new, or to be released */
 };
 
 /**
@@ -87,14 +87,14 @@ static inline u32 slab_shard(const struct slab *slab)
 }
 
 /**
- * struct slots_shelf - slabs with room, all of one class and group
+ * struct slots_rack - slabs with room, all of one class and group
  * @bucket: partial slabs by fullness, fullest first
  * @held: the empty slab held back, or NULL
  * @held_long: it was held already when slots_age() was called last
  * @room: slabs in the buckets and held; who looks without the lock never sees
  *        less than there was all the time
  */
-struct slots_shelf {
+struct slots_rack {
 	struct list_head bucket[SLAB_BUCKETS];
 	struct slab *held;
 	bool held_long;
@@ -113,7 +113,7 @@ size_t slab_bytes(u32 class);
  */
 void slab_init(struct slab *slab, u32 home, u64 page, u8 dirty);
 
-void slots_shelf_init(struct slots_shelf *shelf);
+void slots_rack_init(struct slots_rack *rack);
 
 /**
  * slab_take() - take slots of one slab
@@ -194,23 +194,23 @@ static inline u8 slab_pages_mask(u32 class)
 
 /**
  * slots_take() - take slots of whatever slabs have room
- * @shelf: the shelf
+ * @rack: the rack
  * @offsets: gets their offsets
  * @n: slots wanted
  *
  * Returns how many were taken: @n, or all there were.
  */
-u32 slots_take(struct slots_shelf *shelf, u64 *offsets, u32 n);
+u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n);
 
 /**
  * slots_settle() - put a slab where its fullness says, after it changed
- * @shelf: the shelf of its class and group
+ * @rack: the rack of its class and group
  * @slab: the slab
  *
  * Returns a slab for the caller to release, now apart, or NULL. This may be
  * another one than @slab.
  */
-struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab);
+struct slab *slots_settle(struct slots_rack *rack, struct slab *slab);
 
 /**
  * slots_given() - the same after slots were given
@@ -219,7 +219,7 @@ struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab);
  * Quick where the slab stays where it is, or was full and goes to the first
  * bucket.
  */
-static inline struct slab *slots_given(struct slots_shelf *shelf, struct slab *slab,
+static inline struct slab *slots_given(struct slots_rack *rack, struct slab *slab,
 				       const struct class_info *info)
 {
 	u32 quarter = info->slots / 4;
@@ -227,9 +227,9 @@ static inline struct slab *slots_given(struct slots_shelf *shelf, struct slab *s
 	if (slab->free <= slab->edge)
 		return NULL;
 	if (slab->place != SLAB_FULL || slab->free > quarter)
-		return slots_settle(shelf, slab);
-	list_add(&slab->link, &shelf->bucket[0]);
-	WRITE_ONCE(shelf->room, shelf->room + 1);
+		return slots_settle(rack, slab);
+	list_add(&slab->link, &rack->bucket[0]);
+	WRITE_ONCE(rack->room, rack->room + 1);
 	slab->place = 0;
 	slab->edge = quarter;
 	return NULL;
@@ -240,22 +240,22 @@ static inline struct slab *slots_given(struct slots_shelf *shelf, struct slab *s
  *
  * Returns it, now apart, or NULL.
  */
-struct slab *slots_release_held(struct slots_shelf *shelf);
+struct slab *slots_release_held(struct slots_rack *rack);
 
 /**
  * slots_age() - let go of the slab held back if it was held at the last call
  *
  * Returns it, now apart, or NULL.
  */
-struct slab *slots_age(struct slots_shelf *shelf);
+struct slab *slots_age(struct slots_rack *rack);
 
 /**
  * slab_check(), slots_check() - recompute everything naively and compare
- * @slabs: gets the number of slabs on the shelf
+ * @slabs: gets the number of slabs on the rack
  *
  * Return NULL or a sentence that says what is wrong.
  */
 const char *slab_check(const struct slab *slab);
-const char *slots_check(const struct slots_shelf *shelf, u32 home, u64 *slabs);
+const char *slots_check(const struct slots_rack *rack, u32 home, u64 *slabs);
 
 #endif /* SHMZONE_CORE_SLOTS_H */
