@@ -4,7 +4,7 @@
  * in debug builds CHECK.
  *
  * A batch goes through a kernel copy of its whole array of offsets, worked on
- * in pieces that bound how long the heap's lock is held. User memory is touched
+ * in pieces that bound how long a lock of the heap is held. User memory is touched
  * before and after, never in between: the array may lie in this very zone, and
  * what a process is told must be what it got. If the answer cannot be written,
  * what was allocated for it is freed again.

@@ -16,9 +16,9 @@
  * limit of its memory cgroup does not hold up the faults of others. While no
  * absence was ever shown, there is nothing to unmap.
  *
- * Entries are plain stores under the heap's lock. Readers may see them change
- * at any time; an entry is set before its run can be handed out and cleared
- * before it can be taken again. The kernel never reads one back.
+ * Entries are plain stores under the heap's pages lock. Readers may see them
+ * change at any time; an entry is set before its run can be handed out and
+ * cleared before it can be taken again. The kernel never reads one back.
  *
  * The VMA is VM_MIXEDMAP for the zero page's sake, which is not refcounted
  * there: neither the size of a zone nor the number of its readers can wear out
@@ -133,7 +133,7 @@ int pagemap_prepare(struct pagemap *map, u64 first, u64 n)
  * @n: number of pages
  * @entry: what they get
  *
- * Context: any; the caller holds the heap's lock, which orders the stores.
+ * Context: any; the caller holds the heap's pages lock, which orders the stores.
  */
 void pagemap_mark(struct pagemap *map, u64 first, u64 n, u32 entry)
 {

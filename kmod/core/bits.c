@@ -85,7 +85,10 @@ u64 bits_sum(const u64 *map)
 	struct sum_merge merge = {};
 	u32 i, start, end, longest;
 
-	for (i = 0; i < BITS_CHUNK_WORDS; i++) {
+	/* Chunks are filled from their start, and soon full. */
+	for (i = 0; i < BITS_CHUNK_WORDS && !~map[i]; i++)
+		merge.closed = true;
+	for (; i < BITS_CHUNK_WORDS; i++) {
 		if (!map[i]) {
 			merge.run += 64;
 			continue;

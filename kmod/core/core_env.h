@@ -8,7 +8,8 @@
  * Beside what the kernel headers below define (RCU among it), the core uses:
  *
  *	struct core_lock		a lock that is not slept under
- *	core_zalloc, core_free		objects up to a page; freeing never sleeps
+ *	core_zalloc, core_free		objects up to a page; freeing never sleeps;
+ *					a power of two is aligned to itself
  *	core_zalloc_array, core_free_array	longer ones; both may sleep
  *	core_free_rcu			frees, perhaps much later, what readers
  *					under RCU may still see; may sleep

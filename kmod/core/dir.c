@@ -3,65 +3,72 @@
  * The directory of a heap, see dir.h.
  *
  * A radix tree of nodes of 4 KiB. Leaves have an entry for each of 512 pages;
- * above them are nodes of 256 slots, in as many levels as the highest page
+ * above them are nodes of 512 slots, in as many levels as the highest page
  * needs that ever had an entry: none for up to 512 pages, three for 2^32. The
  * slot that points to a node counts what in it is not empty.
  *
- * In a reserve, nodes are linked by their second word. A reader that has found
- * a node just before it was taken out may still look at it: in a leaf, the link
- * is tagged as a busy entry, which leads nowhere; in the nodes above, the word
- * is a count, which readers have no use for.
+ * In a reserve, nodes are linked by their first words, as they have no other
+ * place for that. A reader that has found a node just before it was taken out
+ * may still look at it. So the link is spread over LINK_WORDS words, LINK_BITS
+ * in each, below the busy tag: in a leaf these are busy entries, which lead
+ * nowhere, and in the nodes above they are counts, without an address.
  */
 #include "core_env.h"
 #include "dir.h"
 
-static_assert(sizeof(union dir_node) == 4096);
-static_assert(DIR_HEIGHT_MASK == 3);	/* the height is at most 3 */
-static_assert(offsetof(struct dir_slot, used) == sizeof(u64));
+#define LINK_BITS	9
+#define LINK_SHIFT	3
+#define LINK_MASK	((1U << LINK_BITS) - 1)
+#define LINK_WORDS	6
 
-#define LEAF_ENTRIES	(1U << DIR_LEAF_SHIFT)
-#define NODE_SLOTS	(1U << DIR_NODE_SHIFT)
+#define HEIGHT_MAX	3
 
-#define LINK		entry[1]
+static_assert(sizeof(struct dir_node) == 4096);
+static_assert(DIR_NODE_SHIFT * (HEIGHT_MAX + 1) >= 32);
+static_assert(DIR_BUSY < 1 << LINK_SHIFT && LINK_BITS + LINK_SHIFT <= 12);
+static_assert(12 + LINK_BITS * LINK_WORDS >= 64);
+
+const struct dir_node dir_nothing;
 
 size_t dir_node_bytes(void)
 {
-	return sizeof(union dir_node);
+	return sizeof(struct dir_node);
 }
 
 /* Pages below a slot that leads to a node at @height above the leaves. */
 static u64 node_pages(u32 height)
 {
-	return 1ULL << (DIR_LEAF_SHIFT + DIR_NODE_SHIFT * height);
+	return 1ULL << (DIR_NODE_SHIFT * (height + 1));
 }
 
-/* Which slot of a node at @height above the leaves leads to a page. */
-static u32 slot_index(u64 page, u32 height)
+static u64 slot_used(u64 slot)
 {
-	return page >> (DIR_LEAF_SHIFT + DIR_NODE_SHIFT * (height - 1)) & (NODE_SLOTS - 1);
-}
-
-static u32 leaf_index(u64 page)
-{
-	return page & (LEAF_ENTRIES - 1);
+	return slot & DIR_COUNT_MASK;
 }
 
 void dir_add_node(struct dir_reserve *reserve, void *memory)
 {
-	union dir_node *node = memory;
+	u64 link = (unsigned long)reserve->nodes / sizeof(struct dir_node);
+	struct dir_node *node = memory;
+	u32 i;
 
-	WRITE_ONCE(node->LINK, (unsigned long)reserve->nodes | DIR_BUSY);
+	for (i = 0; i < LINK_WORDS; i++, link >>= LINK_BITS)
+		WRITE_ONCE(node->word[i], (link & LINK_MASK) << LINK_SHIFT | DIR_BUSY);
 	reserve->nodes = node;
 	reserve->count++;
 }
 
 void *dir_next_node(struct dir_reserve *reserve)
 {
-	union dir_node *node = reserve->nodes;
+	struct dir_node *node = reserve->nodes;
+	u64 link = 0;
+	u32 i;
 
 	if (!node)
 		return NULL;
-	reserve->nodes = (union dir_node *)(unsigned long)(node->LINK & ~DIR_TAG_MASK);
+	for (i = LINK_WORDS; i--;)
+		link = link << LINK_BITS | node->word[i] >> LINK_SHIFT;
+	reserve->nodes = (struct dir_node *)(unsigned long)(link * sizeof(*node));
 	reserve->count--;
 	return node;
 }
@@ -76,62 +83,68 @@ static u32 height_for(u64 page)
 	return height;
 }
 
+static u64 dir_top(const struct dir *dir)
+{
+	struct dir_node *node = dir_slot_node(dir->root);
+
+	return node ? (unsigned long)node | dir->height : 0;
+}
+
 /* Lets readers see the root as it is. */
 static void dir_publish(struct dir *dir)
 {
 	/* Whoever finds the node finds it complete. Pairs with dir_view(). */
-	smp_store_release(&dir->top, (unsigned long)dir->root.child |
-				     (dir->root.child ? dir->height : 0));
+	smp_store_release(&dir->top, dir_top(dir));
 }
 
-static void slot_destroy(struct dir_slot *slot, u32 height, struct dir_reserve *reserve)
+static void slot_destroy(u64 slot, u32 height, struct dir_reserve *reserve)
 {
+	struct dir_node *node = dir_slot_node(slot);
 	u32 i;
 
-	if (!slot->child)
+	if (!node)
 		return;
-	for (i = 0; height && i < NODE_SLOTS; i++)
-		slot_destroy(&slot->child->slot[i], height - 1, reserve);
+	for (i = 0; height && i < DIR_NODE_WORDS; i++)
+		slot_destroy(node->word[i], height - 1, reserve);
 	if (height)
 		cond_resched();
-	dir_add_node(reserve, slot->child);
-	slot->child = NULL;
-	slot->used = 0;
+	dir_add_node(reserve, node);
 }
 
 void dir_destroy(struct dir *dir, struct dir_reserve *reserve)
 {
-	slot_destroy(&dir->root, dir->height, reserve);
+	slot_destroy(dir->root, dir->height, reserve);
 	memset(dir, 0, sizeof(*dir));
 }
 
 u64 dir_get(const struct dir *dir, u64 page)
 {
-	const u64 *where = dir_where(dir_view(dir), page);
+	struct dir_view view = dir_view(dir);
 
-	return where ? READ_ONCE(*where) : 0;
+	return READ_ONCE(*dir_where(view.node, view.height, page));
 }
 
 /* dir_next() below one slot, whose pages begin at @base. */
-static u64 slot_next(const struct dir_slot *slot, u32 height, u64 base, u64 *page)
+static u64 slot_next(u64 slot, u32 height, u64 base, u64 *page)
 {
+	const struct dir_node *node = dir_slot_node(slot);
 	u64 step, entry, i;
 
-	if (!slot->child)
+	if (!node)
 		return 0;
 	if (!height) {
-		for (i = max(base, *page) - base; i < LEAF_ENTRIES; i++) {
-			if (!slot->child->entry[i])
+		for (i = max(base, *page) - base; i < DIR_NODE_WORDS; i++) {
+			if (!node->word[i])
 				continue;
 			*page = base + i;
-			return slot->child->entry[i];
+			return node->word[i];
 		}
 		return 0;
 	}
 
-	step = 1ULL << (DIR_LEAF_SHIFT + DIR_NODE_SHIFT * (height - 1));
-	for (i = (max(base, *page) - base) / step; i < NODE_SLOTS; i++) {
-		entry = slot_next(&slot->child->slot[i], height - 1, base + i * step, page);
+	step = node_pages(height - 1);
+	for (i = (max(base, *page) - base) / step; i < DIR_NODE_WORDS; i++) {
+		entry = slot_next(node->word[i], height - 1, base + i * step, page);
 		if (entry)
 			return entry;
 	}
@@ -140,13 +153,13 @@ static u64 slot_next(const struct dir_slot *slot, u32 height, u64 base, u64 *pag
 
 u64 dir_next(const struct dir *dir, u64 *page)
 {
-	return slot_next(&dir->root, dir->height, 0, page);
+	return slot_next(dir->root, dir->height, 0, page);
 }
 
 /* Nodes missing on the way to a page. */
 static u32 dir_path_wants(const struct dir *dir, u64 page)
 {
-	const union dir_node *node = dir->root.child;
+	const struct dir_node *node = dir_slot_node(dir->root);
 	u32 height = height_for(page);
 
 	if (!node)
@@ -154,7 +167,7 @@ static u32 dir_path_wants(const struct dir *dir, u64 page)
 	if (height > dir->height)
 		return height - dir->height + height;
 	for (height = dir->height; node && height; height--)
-		node = node->slot[slot_index(page, height)].child;
+		node = dir_below(node, page, height);
 	return node ? 0 : height + 1;
 }
 
@@ -163,18 +176,18 @@ u32 dir_wants(const struct dir *dir, u64 first, u64 n)
 	u64 last = first + n - 1;
 	u32 wants = dir_path_wants(dir, first);
 
-	if (last >> DIR_LEAF_SHIFT != first >> DIR_LEAF_SHIFT)
+	if (last >> DIR_NODE_SHIFT != first >> DIR_NODE_SHIFT)
 		wants += dir_path_wants(dir, last);
 	return wants;
 }
 
 /* Sets the entries of a run in one leaf; returns how many there are more. */
-static int leaf_set(union dir_node *leaf, u64 first, u64 end, u64 entry)
+static int leaf_set(struct dir_node *leaf, u64 first, u64 end, u64 entry)
 {
 	int more = 0;
 
 	for (; first < end; first++) {
-		u64 *where = &leaf->entry[leaf_index(first)];
+		u64 *where = &leaf->word[dir_index(first, 0)];
 
 		more += !!entry - !!*where;
 		/* What the entry points to is complete for whoever finds it. */
@@ -183,16 +196,22 @@ static int leaf_set(union dir_node *leaf, u64 first, u64 end, u64 entry)
 	return more;
 }
 
-/* A node for a slot that has none. */
-static bool slot_grow(struct dir_slot *slot, struct dir_reserve *reserve)
+/* Changes how many words in the node of a slot are not empty. */
+static void slot_count(u64 *slot, int more)
 {
-	union dir_node *node = dir_next_node(reserve);
+	WRITE_ONCE(*slot, *slot + more);
+}
+
+/* A node for a slot that has none. */
+static bool slot_grow(u64 *slot, struct dir_reserve *reserve)
+{
+	struct dir_node *node = dir_next_node(reserve);
 
 	if (WARN_ON_ONCE(!node))
 		return false;
-	node->LINK = 0;
+	memset(node, 0, LINK_WORDS * sizeof(*node->word));
 	/* Whoever finds the node finds it empty. Pairs with dir_view(). */
-	smp_store_release(&slot->child, node);
+	smp_store_release(slot, (unsigned long)node);
 	return true;
 }
 
@@ -200,16 +219,15 @@ static bool slot_grow(struct dir_slot *slot, struct dir_reserve *reserve)
 static bool dir_heighten(struct dir *dir, u64 page, struct dir_reserve *reserve)
 {
 	u32 height = height_for(page);
-	struct dir_slot slot = {};
+	u64 slot = 0;
 
-	if (!dir->root.child)
+	if (!dir->root)
 		dir->height = height;
 	while (dir->height < height) {
 		if (!slot_grow(&slot, reserve))
 			return false;
-		slot.child->slot[0] = dir->root;
-		slot.used = 1;
-		dir->root = slot;
+		dir_slot_node(slot)->word[0] = dir->root;
+		dir->root = slot + 1;
 		dir->height++;
 	}
 	return true;
@@ -219,31 +237,31 @@ static bool dir_heighten(struct dir *dir, u64 page, struct dir_reserve *reserve)
 static void path_set(struct dir *dir, u64 first, u64 end, u64 entry,
 		     struct dir_reserve *reserve)
 {
-	struct dir_slot *above = NULL, *slot = &dir->root;
+	u64 *above = NULL, *slot = &dir->root;
 	u32 height;
 	int more;
 
 	if (!dir_heighten(dir, first, reserve))
 		return;
 	for (height = dir->height;; height--) {
-		if (!slot->child) {
+		if (!*slot) {
 			if (!slot_grow(slot, reserve))
 				return;
 			if (above)
-				above->used++;
+				slot_count(above, 1);
 			dir->empty += !height;
 		}
 		if (!height)
 			break;
 		above = slot;
-		slot = &slot->child->slot[slot_index(first, height)];
+		slot = &dir_slot_node(*slot)->word[dir_index(first, height)];
 	}
-	if (((dir->top ^ (unsigned long)dir->root.child) & ~DIR_HEIGHT_MASK))
+	if (dir->top != dir_top(dir))
 		dir_publish(dir);
-	more = leaf_set(slot->child, first, end, entry);
-	dir->empty -= !slot->used;
-	slot->used += more;
-	dir->empty += !slot->used;
+	more = leaf_set(dir_slot_node(*slot), first, end, entry);
+	dir->empty -= !slot_used(*slot);
+	slot_count(slot, more);
+	dir->empty += !slot_used(*slot);
 }
 
 void dir_set(struct dir *dir, u64 first, u64 n, u64 entry, struct dir_reserve *reserve)
@@ -252,19 +270,19 @@ void dir_set(struct dir *dir, u64 first, u64 n, u64 entry, struct dir_reserve *r
 
 	WARN_ON_ONCE(n > DIR_SET_MAX);
 	for (; first < end; first = stop) {
-		stop = min(end, (first | (LEAF_ENTRIES - 1)) + 1);
+		stop = min(end, (first | (DIR_NODE_WORDS - 1)) + 1);
 		path_set(dir, first, stop, entry, reserve);
 	}
 }
 
 /* Takes the node of a slot out. */
-static void slot_shed(struct dir_slot *slot, struct dir_slot *above, struct dir_reserve *reserve)
+static void slot_shed(u64 *slot, u64 *above, struct dir_reserve *reserve)
 {
-	union dir_node *node = slot->child;
+	struct dir_node *node = dir_slot_node(*slot);
 
-	WRITE_ONCE(slot->child, NULL);
+	WRITE_ONCE(*slot, 0);
 	if (above)
-		above->used--;
+		slot_count(above, -1);
 	dir_add_node(reserve, node);
 }
 
@@ -272,11 +290,11 @@ static void slot_shed(struct dir_slot *slot, struct dir_slot *above, struct dir_
  * Goes down to the lowest node above the leaves, reaps its leaves, and reaps
  * what has become empty on the way back. Moves @page past what was done.
  */
-static void slot_reap(struct dir *dir, struct dir_slot *slot, struct dir_slot *above, u32 height,
-		      u64 *page, struct dir_reserve *reserve)
+static void slot_reap(struct dir *dir, u64 *slot, u64 *above, u32 height, u64 *page,
+		      struct dir_reserve *reserve)
 {
 	u64 end = (*page | (node_pages(height) - 1)) + 1;
-	union dir_node *node = slot->child;
+	struct dir_node *node = dir_slot_node(*slot);
 	u32 i;
 
 	if (!node) {
@@ -284,15 +302,15 @@ static void slot_reap(struct dir *dir, struct dir_slot *slot, struct dir_slot *a
 		return;
 	}
 	if (height > 1) {
-		i = slot_index(*page, height);
-		slot_reap(dir, &node->slot[i], slot, height - 1, page, reserve);
+		i = dir_index(*page, height);
+		slot_reap(dir, &node->word[i], slot, height - 1, page, reserve);
 	} else {
-		for (i = 0; height && i < NODE_SLOTS; i++)
-			if (node->slot[i].child)
-				slot_reap(dir, &node->slot[i], slot, 0, page, reserve);
+		for (i = 0; height && i < DIR_NODE_WORDS; i++)
+			if (node->word[i])
+				slot_reap(dir, &node->word[i], slot, 0, page, reserve);
 		*page = end;
 	}
-	if (slot->used)
+	if (slot_used(*slot))
 		return;
 	slot_shed(slot, above, reserve);
 	dir->empty -= !height;
@@ -303,36 +321,36 @@ bool dir_reap(struct dir *dir, u64 *page, struct dir_reserve *reserve)
 	if (!dir->empty || *page >= node_pages(dir->height))
 		return false;
 	slot_reap(dir, &dir->root, NULL, dir->height, page, reserve);
-	if (!dir->root.child)
+	if (!dir->root)
 		dir_publish(dir);
 	return true;
 }
 
-static const char *slot_check(const struct dir_slot *slot, u32 height, u32 *empty)
+static const char *slot_check(u64 slot, u32 height, u32 *empty)
 {
+	const struct dir_node *node = dir_slot_node(slot);
 	const char *error = NULL;
 	u64 used = 0;
 	u32 i;
 
-	for (i = 0; slot->child && !height && i < LEAF_ENTRIES; i++)
-		used += !!slot->child->entry[i];
-	for (i = 0; slot->child && height && i < NODE_SLOTS && !error; i++) {
-		used += !!slot->child->slot[i].child;
-		error = slot_check(&slot->child->slot[i], height - 1, empty);
+	if (!node)
+		return slot ? "dir: a slot without a node counts" : NULL;
+	for (i = 0; i < DIR_NODE_WORDS && !error; i++) {
+		used += !!node->word[i];
+		error = height ? slot_check(node->word[i], height - 1, empty) : NULL;
 	}
-	if (!error && used != slot->used)
+	if (!error && used != slot_used(slot))
 		error = "dir: a count of entries is wrong";
-	*empty += slot->child && !height && !used;
+	*empty += !height && !used;
 	return error;
 }
 
 const char *dir_check(const struct dir *dir)
 {
 	u32 empty = 0;
-	const char *error = slot_check(&dir->root, dir->height, &empty);
+	const char *error = slot_check(dir->root, dir->height, &empty);
 
-	if (!error && dir->top != ((unsigned long)dir->root.child |
-				   (dir->root.child ? dir->height : 0)))
+	if (!error && dir->top != dir_top(dir))
 		error = "dir: readers see another root";
 	if (!error && empty != dir->empty)
 		error = "dir: the count of empty leaves is wrong";

@@ -4,11 +4,10 @@
  *
  * An entry is a word, 0 where there is none:
  *
- *	slab	pointer to the descriptor, the low two bits clear, the same on
- *		every page of the slab
- *	span	tag 1, group, length; on the first page only: a page that is
+ *	slab	pointer to the descriptor, tag 1; the same on every page of it
+ *	span	tag 2, group, length; on the first page only: a page that is
  *		taken and has no entry lies inside a span
- *	busy	tag 2: taken, but not yet what it is to become
+ *	busy	tag 4: taken, but not yet what it is to become
  *
  * Eight bytes a page where there are slabs, and nothing for the inside of a
  * span however long. (Four bytes and a table of descriptors would save 0.1 %
@@ -29,19 +28,20 @@
 
 #include "core_env.h"
 
-#define DIR_SPAN	1ULL
-#define DIR_BUSY	2ULL
+#define DIR_SLAB	1ULL
+#define DIR_SPAN	2ULL
+#define DIR_BUSY	4ULL
 
-#define DIR_TAG_MASK	3ULL
-#define DIR_GROUP_SHIFT	2
+#define DIR_TAG_MASK	7ULL
+#define DIR_GROUP_SHIFT	3
 #define DIR_GROUP_MASK	15ULL
-#define DIR_PAGES_SHIFT	6
+#define DIR_PAGES_SHIFT	7
 
 struct slab;
 
 static inline u64 dir_slab_entry(struct slab *slab)
 {
-	return (unsigned long)slab;
+	return (unsigned long)slab | DIR_SLAB;
 }
 
 static inline u64 dir_span_entry(u64 pages, u32 group)
@@ -49,15 +49,26 @@ static inline u64 dir_span_entry(u64 pages, u32 group)
 	return pages << DIR_PAGES_SHIFT | group << DIR_GROUP_SHIFT | DIR_SPAN;
 }
 
-/* The slab an entry points to, or NULL. */
-static inline struct slab *dir_slab(u64 entry)
+static inline bool dir_is_slab(u64 entry)
 {
-	return entry & DIR_TAG_MASK ? NULL : (struct slab *)(unsigned long)entry;
+	return entry & DIR_SLAB;
 }
 
 static inline bool dir_is_span(u64 entry)
 {
-	return (entry & DIR_TAG_MASK) == DIR_SPAN;
+	return entry & DIR_SPAN;
+}
+
+/* The slab an entry points to that is one of a slab. */
+static inline struct slab *dir_slab_of(u64 entry)
+{
+	return (struct slab *)(unsigned long)(entry - DIR_SLAB);
+}
+
+/* The same, or NULL if the entry is none. */
+static inline struct slab *dir_slab(u64 entry)
+{
+	return dir_is_slab(entry) ? dir_slab_of(entry) : NULL;
 }
 
 static inline u64 dir_span_pages(u64 entry)
@@ -70,42 +81,40 @@ static inline u32 dir_span_group(u64 entry)
 	return entry >> DIR_GROUP_SHIFT & DIR_GROUP_MASK;
 }
 
-/* Pages of a leaf, and slots of the nodes above, see dir.c. */
-#define DIR_LEAF_SHIFT	9
-#define DIR_NODE_SHIFT	8
-
-union dir_node;
+/* Entries of a leaf, and as many slots of a node above, see dir.c. */
+#define DIR_NODE_SHIFT	9
+#define DIR_NODE_WORDS	(1U << DIR_NODE_SHIFT)
 
 /**
- * struct dir_slot - a pointer to a node
- * @child: the node or NULL
- * @used: entries or slots in it that are not empty
+ * struct dir_node - a node
+ * @word: of a leaf: entries; above: slots, each of which is the address of a
+ *        node, or 0, and the number of words in it that are not empty
+ *
+ * Nodes are aligned to their size, so the number fits below the address.
  */
-struct dir_slot {
-	union dir_node *child;
-	u64 used;
+struct dir_node {
+	u64 word[DIR_NODE_WORDS];
 };
 
-union dir_node {
-	u64 entry[1 << DIR_LEAF_SHIFT];
-	struct dir_slot slot[1 << DIR_NODE_SHIFT];
-};
+#define DIR_COUNT_MASK	((u64)sizeof(struct dir_node) - 1)
 
-/* In the word that readers see the topmost node by. */
-#define DIR_HEIGHT_MASK	3UL
+static inline struct dir_node *dir_slot_node(u64 slot)
+{
+	return (struct dir_node *)(unsigned long)(slot & ~DIR_COUNT_MASK);
+}
 
 /**
  * struct dir - a directory
- * @top: the topmost node as readers see it: pointer and height in one word
- * @root: the topmost node
+ * @top: the topmost node as readers see it: address and height in one word
+ * @root: the slot of the topmost node
  * @height: levels of nodes above the leaves
  * @empty: leaves without an entry
  *
  * Begins as all zero.
  */
 struct dir {
-	unsigned long top;
-	struct dir_slot root;
+	u64 top;
+	u64 root;
 	u32 height;
 	u32 empty;
 };
@@ -119,7 +128,7 @@ struct dir {
  * and takes out what it likes to free.
  */
 struct dir_reserve {
-	union dir_node *nodes;
+	struct dir_node *nodes;
 	u32 count;
 };
 
@@ -128,14 +137,17 @@ struct dir_reserve {
  */
 void dir_destroy(struct dir *dir, struct dir_reserve *reserve);
 
+/* A node without an entry, in place of those that do not exist. */
+extern const struct dir_node dir_nothing;
+
 /**
  * struct dir_view - a directory as a reader sees it
- * @node: the topmost node, or NULL
- * @shift: the tree has places for 2^@shift pages
+ * @node: the topmost node
+ * @height: levels of nodes above the leaves
  */
 struct dir_view {
-	const union dir_node *node;
-	u32 shift;
+	const struct dir_node *node;
+	u32 height;
 };
 
 /**
@@ -146,35 +158,43 @@ struct dir_view {
 static inline struct dir_view dir_view(const struct dir *dir)
 {
 	/* Pairs with the smp_store_release() of writers by address dependency. */
-	unsigned long top = READ_ONCE(dir->top);
+	u64 top = READ_ONCE(dir->top);
 
 	return (struct dir_view){
-		.node = (void *)(top & ~DIR_HEIGHT_MASK),
-		.shift = DIR_LEAF_SHIFT + (top & DIR_HEIGHT_MASK) * DIR_NODE_SHIFT,
+		.node = top ? dir_slot_node(top) : &dir_nothing,
+		.height = top & DIR_COUNT_MASK,
 	};
+}
+
+/* The word for a page in a node at @height above the leaves. */
+static inline u32 dir_index(u64 page, u32 height)
+{
+	return page >> (DIR_NODE_SHIFT * height) & (DIR_NODE_WORDS - 1);
+}
+
+static inline const struct dir_node *dir_below(const struct dir_node *node, u64 page, u32 height)
+{
+	return dir_slot_node(READ_ONCE(node->word[dir_index(page, height)]));
 }
 
 /**
  * dir_where() - where the entry of a page is
+ * @node: the topmost node
+ * @height: of the view; if it is a constant, this becomes a few instructions
  *
- * Returns NULL if there is none. What it points to is to be read with
- * READ_ONCE().
+ * If there is none, that is in &dir_nothing. To be read with READ_ONCE().
  */
-static inline const u64 *dir_where(struct dir_view view, u64 page)
+static __always_inline const u64 *dir_where(const struct dir_node *node, u32 height, u64 page)
 {
-	const u64 slot_mask = (1U << DIR_NODE_SHIFT) - 1;
-	const union dir_node *node = view.node;
-	const struct dir_slot *slot;
-	u32 shift = view.shift;
-
-	if (unlikely(page >> shift))
-		return NULL;
-	while (node && shift > DIR_LEAF_SHIFT) {
-		shift -= DIR_NODE_SHIFT;
-		slot = &node->slot[page >> shift & slot_mask];
-		node = READ_ONCE(slot->child);
-	}
-	return node ? &node->entry[page & ((1U << DIR_LEAF_SHIFT) - 1)] : NULL;
+	if (unlikely(page >> (DIR_NODE_SHIFT * (height + 1))))
+		return &dir_nothing.word[0];
+	if (height > 2)
+		node = dir_below(node, page, 3);
+	if (height > 1 && likely(node))
+		node = dir_below(node, page, 2);
+	if (height > 0 && likely(node))
+		node = dir_below(node, page, 1);
+	return likely(node) ? &node->word[dir_index(page, 0)] : &dir_nothing.word[0];
 }
 
 u64 dir_get(const struct dir *dir, u64 page);

@@ -83,7 +83,7 @@ static struct heap_shard *shard_create(struct heap *heap)
 	if (!shard)
 		return NULL;
 	core_lock_init(&shard->lock);
-	slots_shelf_init(&shard->slots);
+	slots_rack_init(&shard->slots);
 	return shard;
 }
 

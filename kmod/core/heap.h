@@ -38,7 +38,7 @@ struct heap;
  *           are used for the first time or again, of which the first @marked
  *           are going to be marked. Returns 0 or a negative errno, which the
  *           allocation then fails with. It is not undone.
- * @mark: called under the heap's lock for pages [first, first + n): what they
+ * @mark: called under the pages lock for pages [first, first + n): what they
  *        are used for from now on, as HEAP_MARK(), or 0 for nothing; never
  *        sleeps, never fails
  * @release: NULL, or called without locks, may sleep, for pages [first, first +

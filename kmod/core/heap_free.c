@@ -6,7 +6,7 @@
  * bitmaps alone decide whether an object starts there, in time that does not
  * depend on the heap.
  *
- * A batch is looked up as a whole before any lock is taken, in groups of
+ * A batch is looked up as a whole before any lock is taken, in bunches of
  * neighbours on one page: first the places of all directory entries, then the
  * entries, then the descriptors, each prefetched while the others are on their
  * way, as a batch of long-lived objects finds none of them in the processor's
@@ -18,16 +18,18 @@
 #include "heap_impl.h"
 
 /**
- * struct group - neighbours in a batch that lie on one page
- * @where: place of the page's entry in the directory, or NULL; then
- * @entry: the entry, 0 once the group is done with
- * @end: index of the first offset after them
+ * struct bunch - neighbours in a batch that lie on one page
+ * @where: place of the page's entry in the directory; then
+ * @entry: the entry
+ * @first: index of the first of them
+ * @end: index of the next offset after them
  */
-struct group {
+struct bunch {
 	union {
 		const u64 *where;
 		u64 entry;
 	};
+	u32 first;
 	u32 end;
 };
 
@@ -36,33 +38,26 @@ struct group {
  * @heap: the heap
  * @offsets: what to free
  * @n: how many
- * @groups: groups of them
- * @slots: groups on slabs that are still to do
- * @spans: groups on spans
+ * @bunches: bunches that are still to do
+ * @spans: how many of them are on spans; the others are on slabs
  * @freed: offsets that were freed
  * @bad: the first that was refused; @n if there is none
  * @bytes: 0, or the size all of them were requested with
  * @trash: slabs that have become surplus
- * @group: the groups
+ * @bunch: the bunches
  */
 struct batch {
 	struct heap *heap;
 	const u64 *offsets;
 	u32 n;
-	u32 groups;
-	u32 slots;
+	u32 bunches;
 	u32 spans;
 	u32 freed;
 	u32 bad;
 	u64 bytes;
 	struct heap_trash trash;
-	struct group group[HEAP_BATCH_MAX];
+	struct bunch bunch[HEAP_BATCH_MAX];
 };
-
-static u32 group_first(const struct batch *batch, u32 g)
-{
-	return g ? batch->group[g - 1].end : 0;
-}
 
 static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
 {
@@ -92,57 +87,92 @@ static enum heap_refusal why_nothing(struct heap *heap, u64 offset)
 	return inside ? HEAP_BAD_INTERIOR : HEAP_BAD_NOT_LIVE;
 }
 
-static u32 look_up_places(struct batch *batch)
+/* Finds the bunches, and where the entries of their pages are. */
+static __always_inline void find_places(struct batch *batch, const struct dir_node *node,
+					u32 height)
 {
-	struct dir_view view = dir_view(&batch->heap->dir);
-	struct group *group = batch->group;
+	struct bunch *bunch = batch->bunch;
 	const u64 *offsets = batch->offsets;
 	u64 page, next = offsets[0] >> PAGE_SHIFT;
-	u32 i, n = batch->n;
+	u32 i = 0, n = batch->n;
 
-	for (i = 0; i < n; group++) {
+	do {
 		page = next;
+		bunch->first = i;
+		bunch->where = dir_where(node, height, page);
+		prefetch(bunch->where);
 		do {
 			if (++i == n)
 				break;
 			next = offsets[i] >> PAGE_SHIFT;
 		} while (next == page);
-		group->end = i;
-		group->where = dir_where(view, page);
-		prefetch(group->where);
+		bunch++->end = i;
+	} while (i < n);
+	batch->bunches = bunch - batch->bunch;
+}
+
+/* The same with the height as a constant, which saves a third of the time. */
+static void look_up_places(struct batch *batch)
+{
+	struct dir_view view = dir_view(&batch->heap->dir);
+
+	switch (view.height) {
+	case 0:
+		find_places(batch, view.node, 0);
+		break;
+	case 1:
+		find_places(batch, view.node, 1);
+		break;
+	case 2:
+		find_places(batch, view.node, 2);
+		break;
+	default:
+		find_places(batch, view.node, 3);
 	}
-	return group - batch->group;
 }
 
-static void refuse_nothing(struct batch *batch, u32 i, u32 end)
+/* Leaves in each bunch what it is on. Returns how many are on no slab. */
+static u32 look_up_entries(struct batch *batch)
 {
-	for (; i < end; i++)
-		refuse(batch, i, why_nothing(batch->heap, batch->offsets[i]));
-}
-
-/* Leaves in each group the slab or span that it is on. */
-static void look_up(struct batch *batch)
-{
-	u32 g, groups = look_up_places(batch), slots = 0, spans = 0;
-	struct group *group = batch->group;
+	struct bunch *bunch, *end = batch->bunch + batch->bunches;
+	u32 others = 0;
 	u64 entry;
 
-	for (g = 0; g < groups; g++, group++) {
-		entry = group->where ? READ_ONCE(*group->where) : 0;
-		group->entry = entry;
-		if (likely(dir_slab(entry))) {
-			prefetch(dir_slab(entry));
-			slots++;
-		} else if (dir_is_span(entry)) {
-			spans++;
-		} else {
-			refuse_nothing(batch, group_first(batch, g), group->end);
-			group->entry = 0;
-		}
+	for (bunch = batch->bunch; bunch < end; bunch++) {
+		entry = READ_ONCE(*bunch->where);
+		bunch->entry = entry;
+		if (likely(dir_is_slab(entry)))
+			prefetch(dir_slab_of(entry));
+		else
+			others++;
 	}
-	batch->groups = groups;
-	batch->slots = slots;
-	batch->spans = spans;
+	return others;
+}
+
+/* Refuses what is on pages that have no entry, and keeps the other bunches. */
+static void refuse_nothing(struct batch *batch)
+{
+	struct bunch *bunch = batch->bunch, *end = bunch + batch->bunches, *kept = bunch;
+	u32 i;
+
+	for (; bunch < end; bunch++) {
+		if (dir_is_slab(bunch->entry) || dir_is_span(bunch->entry)) {
+			batch->spans += dir_is_span(bunch->entry);
+			*kept++ = *bunch;
+			continue;
+		}
+		for (i = bunch->first; i < bunch->end; i++)
+			refuse(batch, i, why_nothing(batch->heap, batch->offsets[i]));
+	}
+	batch->bunches = kept - batch->bunch;
+}
+
+static void look_up(struct batch *batch)
+{
+	look_up_places(batch);
+	batch->spans = 0;
+	if (unlikely(look_up_entries(batch)))
+		refuse_nothing(batch);
 }
 
 int heap_find(struct heap *heap, u64 offset, struct heap_object *object)
@@ -197,7 +227,7 @@ static enum heap_refusal why_interior(u64 offset)
 }
 
 /* Why an offset of a slab was not freed. */
-static void refuse_slot(struct batch *batch, u32 i, const struct slab *slab)
+static noinline void refuse_slot(struct batch *batch, u32 i, const struct slab *slab)
 {
 	u32 index;
 
@@ -209,64 +239,73 @@ static void refuse_slot(struct batch *batch, u32 i, const struct slab *slab)
 		refuse(batch, i, HEAP_BAD_BYTES);
 }
 
-/*
- * Gives back the slots of one slab that offsets [i, end) name, and puts the slab
- * where it belongs then. Returns how many.
- */
-static inline u32 give_group(struct batch *batch, u32 i, u32 end, struct slab *slab,
-			     struct heap_shard *shard, const struct class_info *info)
+/* Gives back the slots that a bunch names. Returns how many. */
+static noinline u32 give_bunch(struct batch *batch, const struct bunch *bunch, struct slab *slab)
 {
-	u64 start = (u64)slab->page << PAGE_SHIFT;
-	const u64 *offsets = batch->offsets;
-	struct slab *surplus;
-	u32 index, freed = 0;
+	u32 i, n, freed = 0;
 
-	do {
-		if (likely(class_slot_index(info, offsets[i] - start, &index) &&
-			   slab_slot_taken(slab, index))) {
-			slab_give(slab, index);
-			freed++;
-		} else {
+	for (i = bunch->first; i < bunch->end; i++) {
+		n = slab_give_many(slab, batch->offsets + i, bunch->end - i);
+		freed += n;
+		i += n;
+		if (i < bunch->end)
 			refuse_slot(batch, i, slab);
-		}
-	} while (++i < end);
-	surplus = likely(freed) ? slots_given(&shard->slots, slab, info) : NULL;
-	if (unlikely(surplus)) {
-		list_add(&surplus->link, &batch->trash.surplus);
-		shard->stat.slabs--;
 	}
 	return freed;
 }
 
-/* Refuses all of a group, whose size is not what was stated. */
-static u32 refuse_group(struct batch *batch, u32 i, u32 end, const struct slab *slab)
+/* Refuses all of a bunch, whose size is not what was stated. */
+static noinline void refuse_bunch(struct batch *batch, const struct bunch *bunch,
+				  const struct slab *slab)
 {
-	for (; i < end; i++)
+	u32 i;
+
+	for (i = bunch->first; i < bunch->end; i++)
 		refuse_slot(batch, i, slab);
-	return 0;
 }
 
-/* Gives back all groups, from the g-th on, that belong to the shard of the g-th. */
-static void give_slots(struct batch *batch, u32 g)
+static void add_surplus(struct batch *batch, struct heap_shard *shard, struct slab *surplus)
 {
-	struct group *group = batch->group + g, *groups_end = batch->group + batch->groups;
-	struct slab *slab = dir_slab(group->entry);
-	struct heap_shard *shard = heap_shard(batch->heap, slab);
-	const struct class_info *info = &class_table[slab_class(slab)];
-	bool fits = class_fits(slab_class(slab), batch->bytes);
-	u32 i, end = group_first(batch, g), home = slab->home, freed = 0, done = 0;
+	list_add(&surplus->link, &batch->trash.surplus);
+	shard->stat.slabs--;
+}
+
+/* Gives back all bunches that belong to the same shard as the first on a slab. */
+static noinline void give_slots(struct batch *batch)
+{
+	struct bunch *bunch = batch->bunch, *end = bunch + batch->bunches, *kept;
+	const u64 *offsets = batch->offsets;
+	struct slab *slab, *surplus;
+	struct heap_shard *shard;
+	struct class_info info;
+	u32 home, freed = 0;
+	bool fits;
+
+	while (!dir_is_slab(bunch->entry))
+		bunch++;
+	slab = dir_slab_of(bunch->entry);
+	home = slab->home;
+	info = class_table[slab_class(slab)];
+	fits = class_fits(slab_class(slab), batch->bytes);
+	shard = heap_shard(batch->heap, slab);
 
 	core_lock(&shard->lock);
-	for (; group < groups_end; group++) {
-		i = end;
-		end = group->end;
-		slab = dir_slab(group->entry);
-		if (unlikely(!slab || slab->home != home))
+	for (kept = bunch; bunch < end; bunch++) {
+		slab = dir_slab_of(bunch->entry);
+		if (unlikely(!dir_is_slab(bunch->entry) || slab->home != home)) {
+			*kept++ = *bunch;
 			continue;
-		group->entry = 0;
-		done++;
-		freed += likely(fits) ? give_group(batch, i, end, slab, shard, info) :
-					refuse_group(batch, i, end, slab);
+		}
+		if (unlikely(!fits))
+			refuse_bunch(batch, bunch, slab);
+		else if (bunch->end - bunch->first == 1 &&
+			 likely(slab_give(slab, &info, offsets[bunch->first])))
+			freed++;
+		else
+			freed += give_bunch(batch, bunch, slab);
+		surplus = slots_given(&shard->slots, slab, &info);
+		if (unlikely(surplus))
+			add_surplus(batch, shard, surplus);
 	}
 	shard->stat.used -= freed;
 	shard->stat.frees += freed;
@@ -274,7 +313,7 @@ static void give_slots(struct batch *batch, u32 g)
 		heap_note_idle(batch->heap);
 	core_unlock(&shard->lock);
 	batch->freed += freed;
-	batch->slots -= done;
+	batch->bunches = kept - batch->bunch;
 }
 
 /* Gives back the span that begins at an offset, which was looked up before. */
@@ -299,20 +338,19 @@ static void give_span(struct batch *batch, u32 i)
 static void give_spans(struct batch *batch)
 {
 	struct heap *heap = batch->heap;
-	u32 i, g;
+	const struct bunch *bunch;
+	u32 i;
 
 	core_lock(&heap->lock);
-	for (g = 0; g < batch->groups; g++)
-		if (dir_is_span(batch->group[g].entry))
-			for (i = group_first(batch, g); i < batch->group[g].end; i++)
-				give_span(batch, i);
+	for (bunch = batch->bunch; bunch < batch->bunch + batch->bunches; bunch++)
+		for (i = bunch->first; i < bunch->end; i++)
+			give_span(batch, i);
 	heap_unlock(heap, &batch->trash);
 }
 
 int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 {
 	struct batch batch;
-	u32 g;
 
 	if (!n || n > HEAP_BATCH_MAX)
 		return -EINVAL;
@@ -326,9 +364,8 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 
 	rcu_read_lock();
 	look_up(&batch);
-	for (g = 0; batch.slots; g++)
-		if (dir_slab(batch.group[g].entry))
-			give_slots(&batch, g);
+	while (batch.bunches > batch.spans)
+		give_slots(&batch);
 	rcu_read_unlock();
 	if (batch.spans)
 		give_spans(&batch);

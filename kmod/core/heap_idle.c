@@ -11,7 +11,7 @@
  * one is still held.
  */
 static bool shard_release(struct heap *heap, struct heap_shard *shard,
-			  struct slab *(*let_go)(struct slots_shelf *slots))
+			  struct slab *(*let_go)(struct slots_rack *slots))
 {
 	struct heap_trash trash;
 	struct slab *slab;
@@ -30,7 +30,7 @@ static bool shard_release(struct heap *heap, struct heap_shard *shard,
 	return held;
 }
 
-static bool release_held(struct heap *heap, struct slab *(*let_go)(struct slots_shelf *slots))
+static bool release_held(struct heap *heap, struct slab *(*let_go)(struct slots_rack *slots))
 {
 	struct heap_shelf *shelf;
 	u32 i, class, group;
@@ -124,33 +124,47 @@ static bool slab_find_idle(struct heap *heap, struct slab *slab, u64 page, u64 *
 /**
  * struct idle_search - a walk over runs of pages
  * @page: where it has come to
- * @free_first: the next run of free pages at or after it that may hold memory
- * @free_n: its length; 0: there is none
- * @free_known: the two are known
+ * @free_first: the next run of free pages at or after it that may hold memory, as
+ *              far as is known: none lies before
+ * @free_n: its length; 0 if it is still sought
+ * @free_over: there is none any more
  */
 struct idle_search {
 	u64 page;
 	u64 free_first;
 	u64 free_n;
-	bool free_known;
+	bool free_over;
 };
 
+/* Looks for the next free run. Returns whether it is known, or there is none. */
+static bool idle_find_free(struct heap *heap, struct idle_search *search)
+{
+	if (search->free_first < search->page) {
+		search->free_first = search->page;
+		search->free_n = 0;
+	}
+	if (!search->free_n && !search->free_over)
+		search->free_over = !pages_next_dirty(&heap->pages, &search->free_first,
+						      &search->free_n);
+	return search->free_n || search->free_over;
+}
+
 /*
- * Looks at the next free run, slab or span. Returns whether the search has
- * ended, with the run found in @first and @n, or 0 in @n.
+ * Looks at a bounded number of free pages, or at the next slab or span. Returns
+ * whether the search has ended, with the run found in @first and @n, or 0 in @n.
  */
 static bool idle_step(struct heap *heap, struct idle_search *search, u64 *first, u64 *n)
 {
-	u64 entry, page = search->page;
-	bool found = false;
+	u64 entry = 0, page = search->page;
 	struct slab *slab;
+	bool found = true;
 
 	rcu_read_lock();
 	core_lock(&heap->lock);
-	if (!search->free_known || (search->free_n && search->free_first < page)) {
-		search->free_first = page;
-		pages_next_dirty(&heap->pages, &search->free_first, &search->free_n);
-		search->free_known = true;
+	if (!idle_find_free(heap, search)) {
+		core_unlock(&heap->lock);
+		rcu_read_unlock();
+		return false;
 	}
 	entry = dir_next(&heap->dir, &page);
 	core_unlock(&heap->lock);
@@ -159,28 +173,22 @@ static bool idle_step(struct heap *heap, struct idle_search *search, u64 *first,
 	if (search->free_n && (!entry || search->free_first < page)) {
 		*first = search->free_first;
 		*n = search->free_n;
-		found = true;
 	} else if (!entry) {
 		*n = 0;
-		found = true;
 	} else if (slab) {
 		found = slab_find_idle(heap, slab, page, first, n);
 		search->page = (u64)slab->page + class_table[slab_class(slab)].slab_pages;
 	} else {
+		found = false;
 		search->page = page + (dir_is_span(entry) ? dir_span_pages(entry) : 1);
 	}
 	rcu_read_unlock();
 	return found;
 }
 
-/*
- * A step holds the lock for as long as it takes to find the next free run that
- * may hold memory, in time linear in the chunks before it. That is to be bounded
- * before anybody depends on it.
- */
 bool heap_find_idle(struct heap *heap, u64 *first, u64 *n)
 {
-	struct idle_search search = { .page = *first };
+	struct idle_search search = { .page = *first, .free_first = *first };
 
 	while (!idle_step(heap, &search, first, n))
 		cond_resched();

@@ -64,7 +64,7 @@
  */
 struct heap_shard {
 	struct core_lock lock;
-	struct slots_shelf slots;
+	struct slots_rack slots;
 	struct heap_class_stat stat;
 };
 

@@ -120,14 +120,12 @@ static void node_free(struct heap *heap, void *node)
 	core_cache_free(node_cache, node);
 }
 
-static void row_free(struct heap *heap, struct pages_reserve *reserve)
+static void row_free(struct heap *heap, struct pages_entry *row, u32 len)
 {
-	if (!reserve->row)
+	if (!row)
 		return;
-	atomic64_sub(reserve->row_len * sizeof(*reserve->row), &heap->kernel_bytes);
-	core_free_array(reserve->row);
-	reserve->row = NULL;
-	reserve->row_len = 0;
+	atomic64_sub(len * sizeof(*row), &heap->kernel_bytes);
+	core_free_array(row);
 }
 
 /* Trash. */
@@ -160,7 +158,9 @@ void heap_trash_empty(struct heap *heap, struct heap_trash *trash)
 		core_free_rcu(node);
 		cond_resched();
 	}
-	row_free(heap, &trash->pages);
+	row_free(heap, trash->pages.row, trash->pages.row_len);
+	row_free(heap, trash->pages.old_row, trash->pages.old_row_len);
+	trash->pages = (struct pages_reserve){};
 }
 
 void heap_unlock(struct heap *heap, struct heap_trash *trash) __releases(&heap->lock)
@@ -172,7 +172,7 @@ void heap_unlock(struct heap *heap, struct heap_trash *trash) __releases(&heap->
 
 /* The stock. */
 
-/* Moves subtrees and row from one reserve to another, which must have none. */
+/* Moves subtrees and rows from one reserve to another, which must have none. */
 static void reserve_move(struct pages_reserve *to, struct pages_reserve *from)
 {
 	WARN_ON_ONCE(from->dead && to->dead);
@@ -182,6 +182,11 @@ static void reserve_move(struct pages_reserve *to, struct pages_reserve *from)
 	if (from->row) {
 		swap(to->row, from->row);
 		swap(to->row_len, from->row_len);
+	}
+	WARN_ON_ONCE(from->old_row && to->old_row);
+	if (from->old_row) {
+		swap(to->old_row, from->old_row);
+		swap(to->old_row_len, from->old_row_len);
 	}
 }
 

@@ -3,16 +3,16 @@
  * How runs of pages become slabs and spans, and how they end.
  *
  * See heap_impl.h for the states of a run. Making one is in two phases:
- * reserve it under the lock, drop the lock, do what may sleep (the descriptor,
- * the owner's prepare), retake it, publish. Whatever fails in between, the run
- * is abandoned and nobody has seen it.
+ * reserve it under the pages lock, drop the lock, do what may sleep (the
+ * descriptor, the owner's prepare), retake it, publish. Whatever fails in
+ * between, the run is abandoned and nobody has seen it.
  *
  * If the owner has a release callback, ending a run is in two phases as well:
- * make it busy and dying under the lock, drop the lock, release, retake it, and
- * give the pages back, which are clean then. An abandoned run dies likewise.
- * The owner of a dying run is in heap_free() or the like and has it on its
- * stack, one at a time: so a batch of frees needs no memory, and holds the lock
- * for one run at once.
+ * make it busy and dying under the pages lock, drop the lock, release, retake
+ * it, and give the pages back, which are clean then. An abandoned run dies
+ * likewise. The owner of a dying run is in heap_free() or the like and has it on
+ * its stack, one at a time: so a batch of frees needs no memory, and holds the
+ * pages lock for one run at once.
  *
  * Publishing marks the page map before the directory has the entry, ending a
  * run clears the mark before its pages are free, so that the map never names
@@ -34,6 +34,7 @@ static_assert(CLASS_SLAB_PAGES_MAX <= DIR_SET_MAX);
  * @first: first page
  * @n: pages
  * @entries: pages from the first that have an entry in the directory
+ * @slab: it is a slab, or to become one; else a span
  * @dirty: of a slab: pages that may hold memory, a bit each
  * @dying: its memory is being released; under the pages lock
  * @link: while it is busy: in the heap's list
@@ -42,6 +43,7 @@ struct run {
 	u64 first;
 	u64 n;
 	u64 entries;
+	bool slab;
 	u8 dirty;
 	bool dying;
 	struct list_head link;
@@ -157,7 +159,7 @@ static int run_reserve(struct heap *heap, struct run *run)
 			return err;
 		heap_release_held(heap);
 	}
-	if (run->entries == run->n && run->n <= CLASS_SLAB_PAGES_MAX)
+	if (run->slab)
 		run->dirty = pages_dirty_mask(&heap->pages, run->first, run->n);
 	pages_take(&heap->pages, run->first, run->n, &heap->pages_stock);
 	dir_set(&heap->dir, run->first, run->entries, DIR_BUSY, &heap->dir_stock);
@@ -192,13 +194,13 @@ static void run_give_slab(struct heap *heap, const struct run *run)
 }
 
 /* Takes a run out of the directory, and gives its pages back. */
-static void run_end(struct heap *heap, const struct run *run, bool slab)
+static void run_end(struct heap *heap, const struct run *run)
 {
 	core_assert_held(&heap->lock);
 	dir_set(&heap->dir, run->first, run->entries, 0, &heap->dir_stock);
 	if (heap->ops->release)
 		pages_give_clean(&heap->pages, run->first, run->n, &heap->pages_stock);
-	else if (slab)
+	else if (run->slab)
 		run_give_slab(heap, run);
 	else
 		pages_give(&heap->pages, run->first, run->n, &heap->pages_stock);
@@ -221,21 +223,21 @@ static void run_release_memory(struct heap *heap, struct run *run) __must_hold(&
 	core_lock(&heap->lock);
 }
 
-static void run_abandon(struct heap *heap, struct run *run, bool slab)
+static void run_abandon(struct heap *heap, struct run *run)
 {
 	struct heap_trash trash;
 
 	heap_trash_init(&trash);
 	core_lock(&heap->lock);
 	run_release_memory(heap, run);
-	run_end(heap, run, slab);
+	run_end(heap, run);
 	run_del_busy(heap, run);
 	heap_unlock(heap, &trash);
 	heap_note_empty(heap);
 }
 
 /* May drop and retake the lock. */
-static void run_release(struct heap *heap, struct run *run, bool slab) __must_hold(&heap->lock)
+static void run_release(struct heap *heap, struct run *run) __must_hold(&heap->lock)
 {
 	heap->ops->mark(heap->owner, run->first, run->entries, 0);
 	if (heap->ops->release) {
@@ -244,7 +246,7 @@ static void run_release(struct heap *heap, struct run *run, bool slab) __must_ho
 		run_release_memory(heap, run);
 		run_del_busy(heap, run);
 	}
-	run_end(heap, run, slab);
+	run_end(heap, run);
 }
 
 int heap_take_first(struct heap *heap)
@@ -270,6 +272,7 @@ int heap_slab_create(struct heap *heap, u32 home, struct slab **slab)
 	struct run run = {
 		.n = class_table[class].slab_pages,
 		.entries = class_table[class].slab_pages,
+		.slab = true,
 	};
 	struct heap_trash trash;
 	int err;
@@ -289,7 +292,7 @@ int heap_slab_create(struct heap *heap, u32 home, struct slab **slab)
 		err = -ENOMEM;
 	}
 	if (err) {
-		run_abandon(heap, &run, true);
+		run_abandon(heap, &run);
 		return err;
 	}
 	heap_trash_init(&trash);
@@ -314,8 +317,9 @@ void heap_release_surplus(struct heap *heap, struct heap_trash *trash)
 			.first = slab->page,
 			.n = class_table[slab_class(slab)].slab_pages,
 			.entries = class_table[slab_class(slab)].slab_pages,
+			.slab = true,
 			.dirty = slab->dirty,
-		}, true);
+		});
 		list_add(&slab->link, &trash->slabs);
 		atomic64_add(1, &heap->turnover);
 	}
@@ -335,7 +339,7 @@ int heap_span_create(struct heap *heap, u64 n, u32 group, u64 *first)
 		return err;
 	err = heap->ops->prepare(heap->owner, run.first, n, 1);
 	if (err) {
-		run_abandon(heap, &run, false);
+		run_abandon(heap, &run);
 		return err;
 	}
 	heap_trash_init(&trash);
@@ -355,7 +359,7 @@ void heap_span_release(struct heap *heap, u64 first, u64 n, u32 group)
 	heap->spans[group].slabs--;
 	heap->spans[group].used -= n;
 	heap->spans[group].frees++;
-	run_release(heap, &(struct run){ .first = first, .n = n, .entries = 1 }, false);
+	run_release(heap, &(struct run){ .first = first, .n = n, .entries = 1 });
 }
 
 /* The end. */

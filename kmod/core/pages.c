@@ -116,15 +116,20 @@ void *pages_next_dead(struct pages_reserve *reserve)
 
 /* Search. */
 
-/* The first run of @n pages below an entry that is known to have one. */
-static u64 find_below(const struct pages_entry *entry, u64 base, u32 n)
+/*
+ * The first run of @n pages below an entry that is known to have one. What lies
+ * before the hint is taken, so each level is looked at from there on.
+ */
+static u64 find_below(const struct pages_entry *entry, u64 base, u32 n, u64 hint)
 {
 	const union pages_node *node = entry_child(entry);
 	u32 level, i, run, start;
 	u64 sum;
 
 	for (level = TOP_LEVEL; level; level--) {
-		for (i = 0, run = 0; i < FANOUT; i++) {
+		i = hint > base ? min_t(u64, (hint - base) >> LEVEL_SHIFT(level - 1), FANOUT - 1) : 0;
+		base += i * LEVEL_PAGES(level - 1);
+		for (run = 0; i < FANOUT; i++) {
 			sum = node->entry[i].sum;
 			start = sum_below(sum, 0);
 			if (run + start >= n)
@@ -162,7 +167,7 @@ u64 pages_find(const struct pages *pages, u64 n)
 
 	first = (i << TOP_SHIFT) - run;
 	if (i < pages->row_len && run + sum_start(pages->row[i].sum) < n)
-		first = find_below(&pages->row[i], i << TOP_SHIFT, n);
+		first = find_below(&pages->row[i], i << TOP_SHIFT, n, pages->hint);
 	return first <= pages->count - n ? first : PAGES_NONE;
 }
 
@@ -265,6 +270,27 @@ static void entry_update(struct pages_entry *entry, u32 level, union pages_node 
 }
 
 /*
+ * The same after the one child changed that @page is in. Where all others are
+ * taken, as they mostly are in a heap that is filled from its start, the entry
+ * has the runs of this one.
+ */
+static void entry_update_one(struct pages_entry *entry, u32 level, union pages_node *node,
+			     u64 page, struct pages_reserve *reserve)
+{
+	u32 i, one = page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1);
+	u64 sum = node->entry[one].sum;
+
+	for (i = 0; i < FANOUT; i++)
+		if (i != one && node->entry[i].sum != SUM_NONE)
+			break;
+	if (i < FANOUT)
+		entry_update(entry, level, node, reserve);
+	else
+		entry->sum = sum_pack(one ? 0 : sum_below(sum, 0), sum_below(sum, 1),
+				      one < FANOUT - 1 ? 0 : sum_below(sum, 2));
+}
+
+/*
  * Applies a change to the part of the run that lies in an entry's stretch.
  * Returns whether the entry itself changed. Recursion ends after TOP_LEVEL
  * calls.
@@ -335,7 +361,7 @@ static void change_small(struct pages *pages, const struct run_change *change)
 	while ((entry->sum != old.sum || entry->child != old.child) && level < TOP_LEVEL) {
 		entry = path[++level];
 		old = *entry;
-		entry_update(entry, level, entry_child(entry), change->reserve);
+		entry_update_one(entry, level, entry_child(entry), page, change->reserve);
 	}
 }
 
@@ -363,8 +389,12 @@ static void row_replace(struct pages *pages, struct pages_reserve *reserve)
 		else
 			entry_set_absent(&reserve->row[i], TOP_LEVEL, ABSENT_CLEAN);
 	}
-	swap(pages->row, reserve->row);
-	swap(pages->row_len, reserve->row_len);
+	reserve->old_row = pages->row;
+	reserve->old_row_len = pages->row_len;
+	pages->row = reserve->row;
+	pages->row_len = reserve->row_len;
+	reserve->row = NULL;
+	reserve->row_len = 0;
 }
 
 /* Nodes missing on the path to where an end of a run cuts a stretch. */
@@ -462,136 +492,7 @@ void pages_destroy(struct pages *pages, struct pages_reserve *reserve)
 
 	for (i = 0; i < pages->row_len; i++)
 		entry_close(&pages->row[i], TOP_LEVEL, ABSENT_CLEAN, reserve);
-	reserve->row = pages->row;
-	reserve->row_len = pages->row_len;
+	reserve->old_row = pages->row;
+	reserve->old_row_len = pages->row_len;
 	pages_init(pages, pages->count);
-}
-
-/* Looking at single pages. */
-
-/* The chunk of a page, or NULL and in @state what its stretch is throughout. */
-static const union pages_node *chunk_of(const struct pages *pages, u64 page,
-					unsigned long *state)
-{
-	const struct pages_entry *entry;
-	const union pages_node *node;
-	u32 level = TOP_LEVEL;
-
-	*state = ABSENT_CLEAN;
-	if (page >> TOP_SHIFT >= pages->row_len)
-		return NULL;
-	entry = &pages->row[page >> TOP_SHIFT];
-	while ((node = entry_child(entry)) && level--)
-		entry = &node->entry[page >> LEVEL_SHIFT(level) & (FANOUT - 1)];
-	*state = entry->child;
-	return node;
-}
-
-bool pages_is_taken(const struct pages *pages, u64 page)
-{
-	unsigned long state;
-	const union pages_node *chunk = chunk_of(pages, page, &state);
-
-	if (!chunk)
-		return state == ABSENT_TAKEN;
-	return bits_test(chunk->taken, page & (BITS_CHUNK - 1));
-}
-
-bool pages_is_dirty(const struct pages *pages, u64 page)
-{
-	unsigned long state;
-	const union pages_node *chunk = chunk_of(pages, page, &state);
-
-	if (!chunk)
-		return state != ABSENT_CLEAN;
-	return bits_test(chunk->dirty, page & (BITS_CHUNK - 1));
-}
-
-u8 pages_dirty_mask(const struct pages *pages, u64 first, u32 n)
-{
-	u8 mask = 0;
-	u32 i;
-
-	for (i = 0; i < n; i++)
-		mask |= pages_is_dirty(pages, first + i) << i;
-	return mask;
-}
-
-/**
- * struct dirty_scan - the search for a run that is free and dirty
- * @from: nothing below counts
- * @first: first page of the run, once @n is not 0
- * @n: pages in it so far
- */
-struct dirty_scan {
-	u64 from;
-	u64 first;
-	u64 n;
-};
-
-/* Looks at the next pages in address order. Returns whether the run has ended. */
-static bool scan_run(struct dirty_scan *scan, u64 first, u64 n, bool dirty)
-{
-	u64 end = first + n;
-
-	first = max(first, scan->from);
-	if (first >= end)
-		return false;
-	if (!dirty)
-		return scan->n;
-	if (!scan->n)
-		scan->first = first;
-	scan->n += end - first;
-	return false;
-}
-
-static bool scan_chunk(struct dirty_scan *scan, const union pages_node *chunk, u64 base)
-{
-	u32 word, i, len;
-
-	for (word = 0; word < BITS_CHUNK_WORDS; word++) {
-		u64 bits = chunk->dirty[word] & ~chunk->taken[word];
-
-		for (i = 0; i < 64; i += len) {
-			bool dirty = bits >> i & 1;
-			u64 rest = (dirty ? ~bits : bits) >> i;
-
-			len = rest ? min_t(u32, __ffs64(rest), 64 - i) : 64 - i;
-			if (scan_run(scan, base + word * 64 + i, len, dirty))
-				return true;
-		}
-	}
-	return false;
-}
-
-static bool scan_entry_dirty(struct dirty_scan *scan, const struct pages_entry *entry, u32 level,
-			     u64 base)
-{
-	const union pages_node *node = entry_child(entry);
-	u32 i;
-
-	if (base + LEVEL_PAGES(level) <= scan->from)
-		return false;
-	if (!node)
-		return scan_run(scan, base, LEVEL_PAGES(level), entry->child == ABSENT_DIRTY);
-	if (!level)
-		return scan_chunk(scan, node, base);
-	for (i = 0; i < FANOUT; i++)
-		if (scan_entry_dirty(scan, &node->entry[i], level - 1,
-				     base + i * LEVEL_PAGES(level - 1)))
-			return true;
-	return false;
-}
-
-bool pages_next_dirty(const struct pages *pages, u64 *page, u64 *n)
-{
-	struct dirty_scan scan = { .from = *page };
-	u64 i;
-
-	for (i = *page >> TOP_SHIFT; i < pages->row_len; i++)
-		if (scan_entry_dirty(&scan, &pages->row[i], TOP_LEVEL, i << TOP_SHIFT))
-			break;
-	*page = scan.first;
-	*n = scan.n;
-	return scan.n;
 }

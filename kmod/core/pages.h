@@ -58,19 +58,23 @@ struct pages {
  * struct pages_reserve - memory on its way into or out of a bitmap
  * @spare: nodes to be used
  * @spares: how many
- * @dead: detached subtrees
- * @row: top row to be used, later the one that it replaced
+ * @row: top row to be used
  * @row_len: entries in @row
+ * @dead: detached subtrees
+ * @old_row: a top row that was replaced
+ * @old_row_len: entries in @old_row
  *
  * Begins as all zero. Filled with pages_add_spare() and by assigning @row;
- * emptied with pages_next_dead() and by taking @row out.
+ * emptied with pages_next_spare(), pages_next_dead() and by taking the rows out.
  */
 struct pages_reserve {
 	union pages_node *spare;
 	u32 spares;
-	union pages_node *dead;
 	struct pages_entry *row;
 	u32 row_len;
+	union pages_node *dead;
+	struct pages_entry *old_row;
+	u32 old_row_len;
 };
 
 /**
@@ -144,7 +148,9 @@ u8 pages_dirty_mask(const struct pages *pages, u64 first, u32 n);
  * @page: where to begin; gets its first page
  * @n: gets its length, up to where a page is not free and dirty
  *
- * Returns whether there is one.
+ * Looks at a bounded part of the bitmap. If there is no such run in it, @n is 0
+ * and @page where to go on; a run that leads out of it is cut short. Returns
+ * false if there is none to be found any more.
  */
 bool pages_next_dirty(const struct pages *pages, u64 *page, u64 *n);
 

@@ -46,19 +46,20 @@ void slab_init(struct slab *slab, u32 home, u64 page, u8 dirty)
 	slab->hint = 0;
 	slab->dirty = dirty;
 	slab->place = SLAB_APART;
+	slab->edge = U16_MAX;
 	for (i = 0; i < slab_words(class); i++)
 		slab->bits[i] = slab_word_mask(class, i);
 }
 
-void slots_shelf_init(struct slots_shelf *shelf)
+void slots_rack_init(struct slots_rack *rack)
 {
 	u32 i;
 
 	for (i = 0; i < SLAB_BUCKETS; i++)
-		INIT_LIST_HEAD(&shelf->bucket[i]);
-	shelf->held = NULL;
-	shelf->held_long = false;
-	shelf->room = 0;
+		INIT_LIST_HEAD(&rack->bucket[i]);
+	rack->held = NULL;
+	rack->held_long = false;
+	rack->room = 0;
 }
 
 /* Bits [first, last] of a word, as far as they lie in it; they may lie outside. */
@@ -112,6 +113,33 @@ static void note_dirty(struct slab *slab, u32 word, u64 taken)
 	slab->dirty |= (2U << last) - (1U << first);
 }
 
+/*
+ * Takes the lowest of some slots of a word that are free, @n at most; @base is
+ * the offset of the word's first. Returns how many, and in @free what is left.
+ */
+static inline u32 take_word(u64 *free, u64 base, u32 bytes, u64 *offsets, u32 n)
+{
+	u32 first, run, got = 0;
+	u64 slots = *free, low;
+
+	while (slots && got < n) {
+		low = slots & -slots;
+		first = __ffs64(slots);
+		offsets[got++] = base + (u64)first * bytes;
+		slots ^= low;
+		if (!(slots & low << 1) || got == n)
+			continue;
+		/* Neighbours follow, as they mostly do in a fresh slab. */
+		run = __ffs64(~(slots >> first >> 1));
+		run = min(run, n - got);
+		slots &= ~(((1ULL << run) - 1) << first << 1);
+		for (low = offsets[got - 1]; run; run--)
+			offsets[got++] = low += bytes;
+	}
+	*free = slots;
+	return got;
+}
+
 /* Takes the lowest free slots, from clean pages too or not. */
 static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 {
@@ -122,18 +150,18 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 	u32 got = 0;
 
 	for (word = slab->hint; got < n && word < words; word++) {
-		u64 usable = slab->bits[word], taken;
-		u64 base = start + (u64)word * 64 * bytes;
+		u64 usable = slab->bits[word], left;
 
 		if (!clean)
 			usable &= word_dirty(slab, word);
-		taken = usable;
-		for (; usable && got < n; usable &= usable - 1)
-			offsets[got++] = base + (u64)__ffs64(usable) * bytes;
-		taken &= ~usable;
-		slab->bits[word] &= ~taken;
-		if (taken && clean && !all_dirty)
-			note_dirty(slab, word, taken);
+		if (!usable)
+			continue;
+		left = usable;
+		got += take_word(&left, start + (u64)word * 64 * bytes, bytes, offsets + got,
+				 n - got);
+		slab->bits[word] &= ~(usable ^ left);
+		if (clean && !all_dirty)
+			note_dirty(slab, word, usable ^ left);
 	}
 	while (slab->hint < words && !slab->bits[slab->hint])
 		slab->hint++;
@@ -151,6 +179,33 @@ u32 slab_take(struct slab *slab, u64 *offsets, u32 n)
 	if (got < n)
 		got += take_words(slab, offsets + got, n - got, true);
 	return got;
+}
+
+u32 slab_give_many(struct slab *slab, const u64 *offsets, u32 n)
+{
+	const struct class_info info = class_table[slab_class(slab)];
+	u64 start = (u64)slab->page << PAGE_SHIFT;
+	u64 bits = 0, nowhere, *word = &nowhere, *at, slot;
+	u32 i, index;
+
+	for (i = 0; i < n; i++) {
+		if (unlikely(!class_slot_index(&info, offsets[i] - start, &index)))
+			break;
+		at = &slab->bits[index / 64];
+		if (at != word) {
+			*word = bits;
+			word = at;
+			bits = *at;
+			slab->hint = min_t(u32, slab->hint, index / 64);
+		}
+		slot = 1ULL << index % 64;
+		if (unlikely(bits & slot))
+			break;
+		bits |= slot;
+	}
+	*word = bits;
+	slab->free += i;
+	return i;
 }
 
 u8 slab_idle(const struct slab *slab)
@@ -186,6 +241,16 @@ static enum slab_place slab_place(const struct slab *slab)
 	return 1 + (quarters > 2 * slots) + (quarters > 3 * slots);
 }
 
+/* The most free slots that a slab can have in its place. */
+static u32 slab_edge(const struct slab *slab)
+{
+	u32 slots = class_table[slab_class(slab)].slots;
+
+	if (slab->place >= SLAB_BUCKETS)
+		return slab->place == SLAB_FULL ? 0 : slots;
+	return min((slab->place + 1) * slots / 4, slots - 1);
+}
+
 /* Whether it counts as having room. */
 static bool slab_listed(const struct slab *slab)
 {
@@ -193,40 +258,41 @@ static bool slab_listed(const struct slab *slab)
 }
 
 /* In one step, as there are those who look without the lock. */
-static void room_change(struct slots_shelf *shelf, int change)
+static void room_change(struct slots_rack *rack, int change)
 {
 	if (change)
-		WRITE_ONCE(shelf->room, shelf->room + change);
+		WRITE_ONCE(rack->room, rack->room + change);
 }
 
 /* The caller sees to the room. */
-static void slab_remove(struct slots_shelf *shelf, struct slab *slab)
+static void slab_remove(struct slots_rack *rack, struct slab *slab)
 {
 	if (slab->place < SLAB_BUCKETS) {
 		list_del_init(&slab->link);
 	} else if (slab->place == SLAB_HELD) {
-		shelf->held = NULL;
-		shelf->held_long = false;
+		rack->held = NULL;
+		rack->held_long = false;
 	}
 	slab->place = SLAB_APART;
+	slab->edge = U16_MAX;
 }
 
-struct slab *slots_release_held(struct slots_shelf *shelf)
+struct slab *slots_release_held(struct slots_rack *rack)
 {
-	struct slab *slab = shelf->held;
+	struct slab *slab = rack->held;
 
 	if (slab) {
-		slab_remove(shelf, slab);
-		room_change(shelf, -1);
+		slab_remove(rack, slab);
+		room_change(rack, -1);
 	}
 	return slab;
 }
 
-struct slab *slots_age(struct slots_shelf *shelf)
+struct slab *slots_age(struct slots_rack *rack)
 {
-	if (shelf->held_long)
-		return slots_release_held(shelf);
-	shelf->held_long = !!shelf->held;
+	if (rack->held_long)
+		return slots_release_held(rack);
+	rack->held_long = !!rack->held;
 	return NULL;
 }
 
@@ -234,21 +300,22 @@ struct slab *slots_age(struct slots_shelf *shelf)
  * Holds an empty slab back, or another one, which is held already. Of two, that
  * is the lower, so that the heap's upper end empties. Returns the upper.
  */
-static struct slab *slab_hold(struct slots_shelf *shelf, struct slab *slab)
+static struct slab *slab_hold(struct slots_rack *rack, struct slab *slab)
 {
-	struct slab *other = shelf->held;
+	struct slab *other = rack->held;
 
 	if (other && other->page < slab->page)
 		return slab;
 	if (other)
-		slab_remove(shelf, other);
-	shelf->held = slab;
-	shelf->held_long = false;
+		slab_remove(rack, other);
+	rack->held = slab;
+	rack->held_long = false;
 	slab->place = SLAB_HELD;
+	slab->edge = slab_edge(slab);
 	return other;
 }
 
-struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab)
+struct slab *slots_settle(struct slots_rack *rack, struct slab *slab)
 {
 	enum slab_place place = slab_place(slab);
 	bool listed = slab_listed(slab);
@@ -256,37 +323,39 @@ struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab)
 
 	if (place == slab->place)
 		return NULL;
-	slab_remove(shelf, slab);
+	slab_remove(rack, slab);
 	if (place == SLAB_HELD) {
-		surplus = slab_hold(shelf, slab);
+		surplus = slab_hold(rack, slab);
 	} else {
 		slab->place = place;
+		slab->edge = slab_edge(slab);
 		if (place < SLAB_BUCKETS)
-			list_add(&slab->link, &shelf->bucket[place]);
+			list_add(&slab->link, &rack->bucket[place]);
 	}
-	room_change(shelf, slab_listed(slab) - listed - (surplus && surplus != slab));
+	room_change(rack, slab_listed(slab) - listed - (surplus && surplus != slab));
 	return surplus;
 }
 
 /* The slab to take from next. */
-static struct slab *slots_best(const struct slots_shelf *shelf)
+static struct slab *slots_best(const struct slots_rack *rack)
 {
 	u32 i;
 
 	for (i = 0; i < SLAB_BUCKETS; i++)
-		if (!list_empty(&shelf->bucket[i]))
-			return list_first_entry(&shelf->bucket[i], struct slab, link);
-	return shelf->held;
+		if (!list_empty(&rack->bucket[i]))
+			return list_first_entry(&rack->bucket[i], struct slab, link);
+	return rack->held;
 }
 
-u32 slots_take(struct slots_shelf *shelf, u64 *offsets, u32 n)
+u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n)
 {
 	struct slab *slab;
 	u32 got = 0;
 
-	while (got < n && (slab = slots_best(shelf))) {
+	while (got < n && (slab = slots_best(rack))) {
+		prefetch(slab->link.next);	/* the next, unless this is held */
 		got += slab_take(slab, offsets + got, n - got);
-		slots_settle(shelf, slab);	/* not empty: nothing to release */
+		slots_settle(rack, slab);	/* not empty: nothing to release */
 	}
 	return got;
 }
@@ -308,6 +377,8 @@ const char *slab_check(const struct slab *slab)
 		return "slots: the count of free slots is wrong";
 	if (slab->place != slab_place(slab))
 		return "slots: a slab is not where its fullness says";
+	if (slab->edge != slab_edge(slab))
+		return "slots: a slab would change its place at another edge";
 	if (slab->dirty & ~slab_pages_mask(class))
 		return "slots: a page beyond the slab is dirty";
 	if ((slab->dirty | slab_idle(slab)) != slab_pages_mask(class))
@@ -315,15 +386,15 @@ const char *slab_check(const struct slab *slab)
 	return NULL;
 }
 
-static const char *check_bucket(const struct slots_shelf *shelf, u32 place, u32 home,
+static const char *check_bucket(const struct slots_rack *rack, u32 place, u32 home,
 				u64 *slabs)
 {
 	const struct slab *slab;
 	const char *error = NULL;
 
-	list_for_each_entry(slab, &shelf->bucket[place], link) {
+	list_for_each_entry(slab, &rack->bucket[place], link) {
 		if (slab->home != home)
-			return "slots: a slab is on a shelf not its own";
+			return "slots: a slab is on a rack not its own";
 		if (slab->place != place)
 			return "slots: a slab is in another bucket than it says";
 		error = slab_check(slab);
@@ -334,21 +405,21 @@ static const char *check_bucket(const struct slots_shelf *shelf, u32 place, u32 
 	return error;
 }
 
-const char *slots_check(const struct slots_shelf *shelf, u32 home, u64 *slabs)
+const char *slots_check(const struct slots_rack *rack, u32 home, u64 *slabs)
 {
 	const char *error = NULL;
 	u32 i;
 
 	*slabs = 0;
 	for (i = 0; i < SLAB_BUCKETS && !error; i++)
-		error = check_bucket(shelf, i, home, slabs);
-	*slabs += !!shelf->held;
-	if (!error && *slabs != shelf->room)
+		error = check_bucket(rack, i, home, slabs);
+	*slabs += !!rack->held;
+	if (!error && *slabs != rack->room)
 		error = "slots: the count of slabs with room is wrong";
-	if (error || !shelf->held)
+	if (error || !rack->held)
 		return error;
 
-	if (shelf->held->place != SLAB_HELD || shelf->held->home != home)
+	if (rack->held->place != SLAB_HELD || rack->held->home != home)
 		return "slots: the slab held back does not belong there";
-	return slab_check(shelf->held);
+	return slab_check(rack->held);
 }

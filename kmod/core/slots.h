@@ -4,12 +4,12 @@
  *
  * A slab is a run of pages cut into slots of one class, for one group. Its
  * descriptor, struct slab, is kernel memory and ends in a bitmap of its slots,
- * set = free. A shelf holds slabs of one class and group (in a heap: those of
+ * set = free. A rack holds slabs of one class and group (in a heap: those of
  * one shard) that have room:
  *
  *	full		no free slot	on no list
  *	partial		some free	in one of four buckets, by fullness
- *	empty		all free	held back, one a shelf; any other is
+ *	empty		all free	held back, one a rack; any other is
  *					handed to the caller to be released
  *
  * Slots come from the fullest partial slab, so that the others have a chance
@@ -23,7 +23,7 @@
  * memory back to the system. It is idle while no slot on it, not even in part,
  * is taken. What is dirty and idle can be given back.
  *
- * No locking inside; the caller serialises whatever concerns one shelf and
+ * No locking inside; the caller serialises whatever concerns one rack and
  * its slabs. Nothing is allocated or freed inside.
  */
 #ifndef SHMZONE_CORE_SLOTS_H
@@ -32,12 +32,12 @@
 #include "core_env.h"
 #include "class.h"
 
-/* Where a slab is: in bucket 0 (fullest) to 3 of its shelf, or elsewhere. */
+/* Where a slab is: in bucket 0 (fullest) to 3 of its rack, or elsewhere. */
 enum slab_place {
 	SLAB_BUCKETS = 4,
 	SLAB_FULL = SLAB_BUCKETS,
 	SLAB_HELD,
-	SLAB_APART,		/* not on the shelf: new, or to be released */
+	SLAB_APART,		/* not on the rack: new, or to be released */
 };
 
 /**
@@ -50,6 +50,7 @@ enum slab_place {
  * @home: whose it is, as SLAB_HOME(); never changes
  * @dirty: a bit a page, set = may hold memory
  * @place: enum slab_place
+ * @edge: with more free slots than this, its place is another one
  * @bits: a bit a slot, set = free; bits beyond the last slot are clear
  */
 struct slab {
@@ -63,6 +64,7 @@ struct slab {
 	u32 home;
 	u8 dirty;
 	u8 place;
+	u16 edge;
 	u64 bits[];
 };
 
@@ -85,14 +87,14 @@ static inline u32 slab_shard(const struct slab *slab)
 }
 
 /**
- * struct slots_shelf - slabs with room, all of one class and group
+ * struct slots_rack - slabs with room, all of one class and group
  * @bucket: partial slabs by fullness, fullest first
  * @held: the empty slab held back, or NULL
  * @held_long: it was held already when slots_age() was called last
  * @room: slabs in the buckets and held; who looks without the lock never sees
  *        less than there was all the time
  */
-struct slots_shelf {
+struct slots_rack {
 	struct list_head bucket[SLAB_BUCKETS];
 	struct slab *held;
 	bool held_long;
@@ -111,7 +113,7 @@ size_t slab_bytes(u32 class);
  */
 void slab_init(struct slab *slab, u32 home, u64 page, u8 dirty);
 
-void slots_shelf_init(struct slots_shelf *shelf);
+void slots_rack_init(struct slots_rack *rack);
 
 /**
  * slab_take() - take slots of one slab
@@ -146,16 +148,36 @@ static inline bool slab_slot_taken(const struct slab *slab, u32 index)
 }
 
 /**
- * slab_give() - give a slot back that is taken
- * @slab: the slab; slots_settle() is to follow
- * @index: index of the slot
+ * slab_give() - give a slot back
+ * @slab: the slab; slots_given() is to follow
+ * @info: its class
+ * @offset: an offset on one of its pages
+ *
+ * Returns whether a slot begins there that was taken.
  */
-static inline void slab_give(struct slab *slab, u32 index)
+static inline bool slab_give(struct slab *slab, const struct class_info *info, u64 offset)
 {
-	slab->bits[index / 64] |= 1ULL << (index % 64);
-	slab->hint = min_t(u32, slab->hint, index / 64);
+	u32 index, word;
+
+	if (unlikely(!class_slot_index(info, offset - ((u64)slab->page << PAGE_SHIFT), &index)))
+		return false;
+	word = index / 64;
+	if (unlikely(slab->bits[word] >> (index % 64) & 1))
+		return false;
+	slab->bits[word] |= 1ULL << (index % 64);
+	slab->hint = min_t(u32, slab->hint, word);
 	slab->free++;
+	return true;
 }
+
+/**
+ * slab_give_many() - give slots back, up to an offset where none is to be given
+ * @offsets: offsets on pages of the slab
+ * @n: how many
+ *
+ * Returns how many were given. For neighbours: their words are written once.
+ */
+u32 slab_give_many(struct slab *slab, const u64 *offsets, u32 n);
 
 /**
  * slab_idle() - the pages without a live slot
@@ -172,44 +194,45 @@ static inline u8 slab_pages_mask(u32 class)
 
 /**
  * slots_take() - take slots of whatever slabs have room
- * @shelf: the shelf
+ * @rack: the rack
  * @offsets: gets their offsets
  * @n: slots wanted
  *
  * Returns how many were taken: @n, or all there were.
  */
-u32 slots_take(struct slots_shelf *shelf, u64 *offsets, u32 n);
+u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n);
 
 /**
  * slots_settle() - put a slab where its fullness says, after it changed
- * @shelf: the shelf of its class and group
+ * @rack: the rack of its class and group
  * @slab: the slab
  *
  * Returns a slab for the caller to release, now apart, or NULL. This may be
  * another one than @slab.
  */
-struct slab *slots_settle(struct slots_shelf *shelf, struct slab *slab);
+struct slab *slots_settle(struct slots_rack *rack, struct slab *slab);
 
 /**
- * slots_given() - the same after slots were given, at least one
+ * slots_given() - the same after slots were given
  * @info: class of the slab
  *
- * Quick where the slab stays in its bucket, or was full and goes to the first.
+ * Quick where the slab stays where it is, or was full and goes to the first
+ * bucket.
  */
-static inline struct slab *slots_given(struct slots_shelf *shelf, struct slab *slab,
+static inline struct slab *slots_given(struct slots_rack *rack, struct slab *slab,
 				       const struct class_info *info)
 {
-	u32 quarters = 4 * slab->free;
+	u32 quarter = info->slots / 4;
 
-	if (slab->place == SLAB_FULL && quarters <= info->slots && slab->free < info->slots) {
-		list_add(&slab->link, &shelf->bucket[0]);
-		WRITE_ONCE(shelf->room, shelf->room + 1);
-		slab->place = 0;
+	if (slab->free <= slab->edge)
 		return NULL;
-	}
-	if (slab->place < SLAB_BUCKETS - 1 && quarters <= (slab->place + 1) * info->slots)
-		return NULL;
-	return slots_settle(shelf, slab);
+	if (slab->place != SLAB_FULL || slab->free > quarter)
+		return slots_settle(rack, slab);
+	list_add(&slab->link, &rack->bucket[0]);
+	WRITE_ONCE(rack->room, rack->room + 1);
+	slab->place = 0;
+	slab->edge = quarter;
+	return NULL;
 }
 
 /**
@@ -217,22 +240,22 @@ static inline struct slab *slots_given(struct slots_shelf *shelf, struct slab *s
  *
  * Returns it, now apart, or NULL.
  */
-struct slab *slots_release_held(struct slots_shelf *shelf);
+struct slab *slots_release_held(struct slots_rack *rack);
 
 /**
  * slots_age() - let go of the slab held back if it was held at the last call
  *
  * Returns it, now apart, or NULL.
  */
-struct slab *slots_age(struct slots_shelf *shelf);
+struct slab *slots_age(struct slots_rack *rack);
 
 /**
  * slab_check(), slots_check() - recompute everything naively and compare
- * @slabs: gets the number of slabs on the shelf
+ * @slabs: gets the number of slabs on the rack
  *
  * Return NULL or a sentence that says what is wrong.
  */
 const char *slab_check(const struct slab *slab);
-const char *slots_check(const struct slots_shelf *shelf, u32 home, u64 *slabs);
+const char *slots_check(const struct slots_rack *rack, u32 home, u64 *slabs);
 
 #endif /* SHMZONE_CORE_SLOTS_H */

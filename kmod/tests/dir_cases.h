@@ -103,8 +103,33 @@ static const char *dir_entries(void)
 	REQUIRE(dir_span_group(entry) == 15);
 	REQUIRE(!dir_slab(entry));
 	REQUIRE(!dir_slab(DIR_BUSY) && !dir_is_span(DIR_BUSY));
+	REQUIRE(!dir_slab(0) && !dir_is_span(0));
 	REQUIRE(dir_slab(dir_slab_entry(slab)) == slab);
 	REQUIRE(!dir_is_span(dir_slab_entry(slab)));
+	return NULL;
+}
+
+/* What is in a reserve leads readers nowhere that still look at it. */
+static const char *dir_reserve_words(void)
+{
+	struct dir_node *node[3];
+	struct dir_reserve reserve = {};
+	u32 i, j;
+
+	for (i = 0; i < ARRAY_SIZE(node); i++) {
+		node[i] = core_zalloc(dir_node_bytes());
+		REQUIRE(node[i]);
+		dir_add_node(&reserve, node[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(node); i++)
+		for (j = 0; j < DIR_NODE_WORDS; j++)
+			REQUIRE(!dir_slot_node(node[i]->word[j]) && !dir_slab(node[i]->word[j]) &&
+				!dir_is_span(node[i]->word[j]));
+	for (; i; i--)
+		REQUIRE(dir_next_node(&reserve) == node[i - 1]);
+	REQUIRE(!dir_next_node(&reserve) && !reserve.count);
+	for (i = 0; i < ARRAY_SIZE(node); i++)
+		core_free(node[i]);
 	return NULL;
 }
 
@@ -119,6 +144,7 @@ static const char *dir_entries(void)
 
 static const struct core_case dir_cases[] = {
 	{ "entries say what they were made of", dir_entries },
+	{ "nodes in a reserve lead nowhere", dir_reserve_words },
 	DIR_SCRIPT("an empty directory of any size has no node", 1ULL << 32,
 		   GET(0, 4, 0), GET((1ULL << 32) - 1, 1, 0), NEXT(0, 0, 0), LEVELS(0)),
 	DIR_SCRIPT("a small heap needs a leaf alone", 512,
@@ -133,8 +159,8 @@ static const struct core_case dir_cases[] = {
 		   SET(508, 8, 77), GET(508, 8, 77), GET(507, 1, 0), GET(516, 1, 0), LEVELS(3),
 		   SET(508, 8, 81), LEVELS(3), SET(508, 8, 0), REAP(0)),
 	DIR_SCRIPT("a slab across the largest boundary there is", 1ULL << 32,
-		   SET((1ULL << 25) - 1, 2, 77), GET((1ULL << 25) - 1, 2, 77), LEVELS(7),
-		   NEXT(1ULL << 25, 1ULL << 25, 77), SET((1ULL << 25) - 1, 2, 0), REAP(0)),
+		   SET((1ULL << 27) - 1, 2, 77), GET((1ULL << 27) - 1, 2, 77), LEVELS(7),
+		   NEXT(1ULL << 27, 1ULL << 27, 77), SET((1ULL << 27) - 1, 2, 0), REAP(0)),
 	DIR_SCRIPT("nodes stay when they become empty, until they are reaped", 1 << 20,
 		   SET(7, 1, 77), SET(600, 1, 77), SET(601, 1, 78), LEVELS(3), REAP(3),
 		   SET(7, 1, 0), LEVELS(3), REAP(2), SET(600, 1, 0), REAP(2), NEXT(0, 601, 78),
@@ -142,9 +168,9 @@ static const struct core_case dir_cases[] = {
 		   SET(601, 1, 0), REAP(0), GET(601, 1, 0), SET(601, 1, 77), LEVELS(2)),
 	DIR_SCRIPT("levels are put on top as higher pages have entries", 1ULL << 32,
 		   SET(3, 1, 77), LEVELS(1), GET(512, 1, 0), GET((1ULL << 32) - 1, 1, 0),
-		   SET(1 << 17, 1, 78), LEVELS(5), GET(3, 1, 77), GET(1 << 17, 1, 78),
-		   SET((1ULL << 32) - 1, 1, 79), LEVELS(9), GET(3, 1, 77), GET(1 << 17, 1, 78),
-		   GET((1ULL << 32) - 1, 1, 79), NEXT(4, 1 << 17, 78)),
+		   SET(1 << 18, 1, 78), LEVELS(5), GET(3, 1, 77), GET(1 << 18, 1, 78),
+		   SET((1ULL << 32) - 1, 1, 79), LEVELS(9), GET(3, 1, 77), GET(1 << 18, 1, 78),
+		   GET((1ULL << 32) - 1, 1, 79), NEXT(4, 1 << 18, 78)),
 	DIR_SCRIPT("empty leaves far apart", 1ULL << 32,
 		   SET(1, 1, 77), SET(1 << 20, 1, 77), SET(1 << 30, 1, 77),
 		   SET((1ULL << 32) - 1, 1, 77), LEVELS(12), GET(1, 1, 77),

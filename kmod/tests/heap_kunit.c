@@ -14,6 +14,7 @@
 #include "../core/heap_stat.c"
 #include "../core/pages.c"
 #include "../core/pages_check.c"
+#include "../core/pages_look.c"
 #include "../core/slots.c"
 
 #include "dir_cases.h"

@@ -55,7 +55,9 @@ static void pages_rig_empty(struct pages_rig *rig)
 		rig->nodes--;
 	}
 	core_free_array(rig->reserve.row);
+	core_free_array(rig->reserve.old_row);
 	rig->reserve.row = NULL;
+	rig->reserve.old_row = NULL;
 	rig->reserve.row_len = 0;
 }
 
@@ -298,7 +300,33 @@ static const char *pages_chunks(void)
 	return NULL;
 }
 
+/* Behind many chunks without a free and dirty page there is a run of them. */
+static const char *pages_dirty_far(void)
+{
+	struct pages_rig rig = {};
+	u64 i, page = 0, n = 0, calls = 0, last, end = 1 << 17;
+
+	pages_init(&rig.pages, PAGES_MAX);
+	for (i = 0; i < end; i++)
+		pages_rig_take(&rig, i, 1);
+	pages_rig_give(&rig, end - 3, 1, false);
+	pages_rig_give(&rig, end - 2, 1, false);
+	do {
+		last = page;
+		REQUIRE(pages_next_dirty(&rig.pages, &page, &n));
+		REQUIRE(n || page > last);
+		calls++;
+	} while (!n);
+	REQUIRE(page == end - 3 && n == 2);
+	REQUIRE(calls > 2);	/* no call looks at all of it */
+	for (page = end - 1; pages_next_dirty(&rig.pages, &page, &n);)
+		REQUIRE(!n);
+	REQUIRE_NULL(pages_check(&rig.pages));
+	return pages_rig_done(&rig);
+}
+
 static const struct core_case pages_cases[] = {
+	{ "dirty pages far away are found in steps", pages_dirty_far },
 	{ "chunks agree with counting bit by bit", pages_chunks },
 	{ "any sequence agrees with an array of bytes", pages_naive },
 	PAGES_SCRIPT("an empty heap fits its own size and no more", 5000,

@@ -5,6 +5,7 @@
 #include "../core/bits.c"
 #include "../core/pages.c"
 #include "../core/pages_check.c"
+#include "../core/pages_look.c"
 
 #include "pages_cases.h"
 

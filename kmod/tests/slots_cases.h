@@ -10,11 +10,11 @@
 #define RIG_SHARD	5
 
 /**
- * struct slots_rig - a shelf and its slabs
+ * struct slots_rig - a rack and its slabs
  * @slab: slab i begins at page 100 * (i + 1)
  */
 struct slots_rig {
-	struct slots_shelf shelf;
+	struct slots_rack rack;
 	struct slab *slab[RIG_SLABS];
 	u32 class;
 	u64 offset[32768];
@@ -28,7 +28,7 @@ static struct slots_rig *slots_rig_make(u32 class, u32 slabs)
 	if (!rig)
 		return NULL;
 	rig->class = class;
-	slots_shelf_init(&rig->shelf);
+	slots_rack_init(&rig->rack);
 	for (i = 0; i < slabs; i++) {
 		rig->slab[i] = core_zalloc(slab_bytes(class));
 		if (rig->slab[i])
@@ -54,11 +54,11 @@ static u64 slot_offset(const struct slots_rig *rig, u32 slab, u32 index)
 	       index * class_table[rig->class].slot_bytes;
 }
 
-/* Leaves a fresh slab with its first slots taken, on the shelf. */
+/* Leaves a fresh slab with its first slots taken, on the rack. */
 static const char *slots_fill(struct slots_rig *rig, u32 slab, u32 n)
 {
 	REQUIRE(slab_take(rig->slab[slab], rig->offset, n) == n);
-	REQUIRE(!slots_settle(&rig->shelf, rig->slab[slab]));
+	REQUIRE(!slots_settle(&rig->rack, rig->slab[slab]));
 	return slab_check(rig->slab[slab]);
 }
 
@@ -66,7 +66,7 @@ static const char *slots_consistent(const struct slots_rig *rig, u64 want)
 {
 	u64 slabs;
 
-	REQUIRE_NULL(slots_check(&rig->shelf, SLAB_HOME(rig->class, RIG_GROUP, RIG_SHARD), &slabs));
+	REQUIRE_NULL(slots_check(&rig->rack, SLAB_HOME(rig->class, RIG_GROUP, RIG_SHARD), &slabs));
 	REQUIRE(slabs == want);
 	return NULL;
 }
@@ -78,7 +78,8 @@ static const char *slots_give(struct slots_rig *rig, u32 slab, u32 want)
 
 	REQUIRE(slab_slot(rig->slab[slab], slot_offset(rig, slab, want), &index));
 	REQUIRE(index == want && slab_slot_taken(rig->slab[slab], index));
-	slab_give(rig->slab[slab], index);
+	REQUIRE(slab_give(rig->slab[slab], &class_table[rig->class],
+			  slot_offset(rig, slab, want)));
 	return NULL;
 }
 
@@ -94,7 +95,7 @@ static const char *slots_in_order(void)
 
 	REQUIRE(rig);
 	REQUIRE_NULL(slots_fill(rig, 0, 64));
-	REQUIRE(slots_take(&rig->shelf, rig->offset + 64, 100) == 100);
+	REQUIRE(slots_take(&rig->rack, rig->offset + 64, 100) == 100);
 	for (i = 0; i < 164; i++)
 		REQUIRE(rig->offset[i] == slot_offset(rig, 0, i));
 	REQUIRE_NULL(slots_consistent(rig, 1));
@@ -111,9 +112,9 @@ static const char *slots_lowest_first(void)
 	REQUIRE_NULL(slots_fill(rig, 0, slots_per_slab(rig)));
 	for (i = 4; i--;)
 		REQUIRE_NULL(slots_give(rig, 0, hole[i]));
-	slots_settle(&rig->shelf, rig->slab[0]);
+	slots_settle(&rig->rack, rig->slab[0]);
 	REQUIRE_NULL(slots_consistent(rig, 1));
-	REQUIRE(slots_take(&rig->shelf, rig->offset, 9) == 4);
+	REQUIRE(slots_take(&rig->rack, rig->offset, 9) == 4);
 	for (i = 0; i < 4; i++)
 		REQUIRE(rig->offset[i] == slot_offset(rig, 0, hole[i]));
 	REQUIRE_NULL(slots_consistent(rig, 0));
@@ -134,7 +135,7 @@ static const char *slots_fullest_first(void)
 	REQUIRE_NULL(slots_fill(rig, 3, slots * 3 / 8));
 	for (i = 0; i < 4; i++)
 		REQUIRE(rig->slab[i]->place == bucket[i]);
-	REQUIRE(slots_take(&rig->shelf, rig->offset, slots / 2 + 1) == slots / 2 + 1);
+	REQUIRE(slots_take(&rig->rack, rig->offset, slots / 2 + 1) == slots / 2 + 1);
 	REQUIRE(rig->offset[0] == slot_offset(rig, 1, slots * 7 / 8));
 	REQUIRE(rig->offset[slots / 8] == slot_offset(rig, 2, slots * 5 / 8));
 	REQUIRE(rig->offset[slots / 2] == slot_offset(rig, 3, slots * 3 / 8));
@@ -178,18 +179,18 @@ static const char *slots_hold_lower(void)
 	REQUIRE_NULL(slots_fill(rig, 0, 3));
 	REQUIRE_NULL(slots_fill(rig, 1, 3));
 	REQUIRE_NULL(slots_empty(rig, 1, 3));
-	REQUIRE(!slots_settle(&rig->shelf, rig->slab[1]));
-	REQUIRE(rig->shelf.held == rig->slab[1]);
+	REQUIRE(!slots_settle(&rig->rack, rig->slab[1]));
+	REQUIRE(rig->rack.held == rig->slab[1]);
 	REQUIRE_NULL(slots_empty(rig, 0, 3));
-	REQUIRE(slots_settle(&rig->shelf, rig->slab[0]) == rig->slab[1]);
-	REQUIRE(rig->shelf.held == rig->slab[0] && rig->slab[1]->place == SLAB_APART);
+	REQUIRE(slots_settle(&rig->rack, rig->slab[0]) == rig->slab[1]);
+	REQUIRE(rig->rack.held == rig->slab[0] && rig->slab[1]->place == SLAB_APART);
 	REQUIRE_NULL(slots_consistent(rig, 1));
 
 	REQUIRE_NULL(slots_fill(rig, 1, 3));
 	REQUIRE_NULL(slots_empty(rig, 1, 3));
-	REQUIRE(slots_settle(&rig->shelf, rig->slab[1]) == rig->slab[1]);
-	REQUIRE(slots_release_held(&rig->shelf) == rig->slab[0]);
-	REQUIRE(!slots_release_held(&rig->shelf));
+	REQUIRE(slots_settle(&rig->rack, rig->slab[1]) == rig->slab[1]);
+	REQUIRE(slots_release_held(&rig->rack) == rig->slab[0]);
+	REQUIRE(!slots_release_held(&rig->rack));
 	REQUIRE_NULL(slots_consistent(rig, 0));
 	return slots_rig_free(rig);
 }
@@ -203,12 +204,12 @@ static const char *slots_held_last(void)
 	slots = slots_per_slab(rig);
 	REQUIRE_NULL(slots_fill(rig, 0, 1));
 	REQUIRE_NULL(slots_empty(rig, 0, 1));
-	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
+	REQUIRE(!slots_settle(&rig->rack, rig->slab[0]));
 	REQUIRE_NULL(slots_fill(rig, 1, slots - 1));
-	REQUIRE(slots_take(&rig->shelf, rig->offset, 2 * slots) == slots + 1);
+	REQUIRE(slots_take(&rig->rack, rig->offset, 2 * slots) == slots + 1);
 	REQUIRE(rig->offset[0] == slot_offset(rig, 1, slots - 1));
 	REQUIRE(rig->offset[1] == slot_offset(rig, 0, 0));
-	REQUIRE(!rig->shelf.held);
+	REQUIRE(!rig->rack.held);
 	return slots_rig_free(rig);
 }
 
@@ -218,10 +219,10 @@ static const char *slots_single(void)
 
 	REQUIRE(rig);
 	REQUIRE_NULL(slots_fill(rig, 0, slots_per_slab(rig)));
-	REQUIRE(!slots_take(&rig->shelf, rig->offset, 1));
+	REQUIRE(!slots_take(&rig->rack, rig->offset, 1));
 	REQUIRE_NULL(slots_empty(rig, 0, slots_per_slab(rig)));
-	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
-	REQUIRE(slots_take(&rig->shelf, rig->offset, 1) == 1);
+	REQUIRE(!slots_settle(&rig->rack, rig->slab[0]));
+	REQUIRE(slots_take(&rig->rack, rig->offset, 1) == 1);
 	REQUIRE_NULL(slots_consistent(rig, slots_per_slab(rig) > 1));
 	return slots_rig_free(rig);
 }
@@ -258,7 +259,7 @@ static const char *slots_all_of(struct slots_rig *rig)
 	u32 i, slots = slots_per_slab(rig);
 
 	REQUIRE_NULL(slots_fill(rig, 0, 1));
-	REQUIRE(slots_take(&rig->shelf, rig->offset + 1, 2 * slots) == slots - 1);
+	REQUIRE(slots_take(&rig->rack, rig->offset + 1, 2 * slots) == slots - 1);
 	for (i = 0; i < slots; i++)
 		REQUIRE(rig->offset[i] == slot_offset(rig, 0, i));
 	REQUIRE(rig->slab[0]->place == SLAB_FULL);
@@ -267,11 +268,11 @@ static const char *slots_all_of(struct slots_rig *rig)
 		u32 index = slots % 7 ? i * 7 % slots : i;
 
 		REQUIRE_NULL(slots_give(rig, 0, index));
-		REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
+		REQUIRE(!slots_settle(&rig->rack, rig->slab[0]));
 		if (slots < 100 || i % 64 == 0)
 			REQUIRE_NULL(slots_consistent(rig, 1));
 	}
-	REQUIRE(rig->shelf.held == rig->slab[0]);
+	REQUIRE(rig->rack.held == rig->slab[0]);
 	return slots_consistent(rig, 1);
 }
 
@@ -294,18 +295,18 @@ static const char *slots_aged(void)
 	struct slots_rig *rig = slots_rig_make(8, 1);
 
 	REQUIRE(rig);
-	REQUIRE(!slots_age(&rig->shelf));
+	REQUIRE(!slots_age(&rig->rack));
 	REQUIRE_NULL(slots_fill(rig, 0, 1));
 	REQUIRE_NULL(slots_empty(rig, 0, 1));
-	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
-	REQUIRE(!slots_age(&rig->shelf) && rig->shelf.held == rig->slab[0]);
+	REQUIRE(!slots_settle(&rig->rack, rig->slab[0]));
+	REQUIRE(!slots_age(&rig->rack) && rig->rack.held == rig->slab[0]);
 	/* Used in between: it is young again. */
-	REQUIRE(slots_take(&rig->shelf, rig->offset, 1) == 1);
+	REQUIRE(slots_take(&rig->rack, rig->offset, 1) == 1);
 	REQUIRE_NULL(slots_empty(rig, 0, 1));
-	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
-	REQUIRE(!slots_age(&rig->shelf) && rig->shelf.held == rig->slab[0]);
-	REQUIRE(slots_age(&rig->shelf) == rig->slab[0] && !rig->shelf.held);
-	REQUIRE(!slots_age(&rig->shelf) && !slots_age(&rig->shelf));
+	REQUIRE(!slots_settle(&rig->rack, rig->slab[0]));
+	REQUIRE(!slots_age(&rig->rack) && rig->rack.held == rig->slab[0]);
+	REQUIRE(slots_age(&rig->rack) == rig->slab[0] && !rig->rack.held);
+	REQUIRE(!slots_age(&rig->rack) && !slots_age(&rig->rack));
 	REQUIRE_NULL(slots_consistent(rig, 0));
 	return slots_rig_free(rig);
 }
@@ -389,7 +390,7 @@ static const char *slots_idle_straddled(void)
 	for (i = 0; i < slots_per_slab(rig); i++)
 		if (i != 170)				/* on pages 0 and 1 */
 			REQUIRE_NULL(slots_give(rig, 0, i));
-	REQUIRE(!slots_settle(&rig->shelf, rig->slab[0]));
+	REQUIRE(!slots_settle(&rig->rack, rig->slab[0]));
 	REQUIRE(PAGE_SIZE != 4096 || slab_idle(rig->slab[0]) == 4);
 	REQUIRE_NULL(slots_consistent(rig, 1));
 	return slots_rig_free(rig);

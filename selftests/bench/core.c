@@ -89,11 +89,10 @@ static void tree_trim(struct tree *tree, u32 keep)
 		core_cache_free(node_cache, node);
 	while (stock->spares > keep)
 		core_cache_free(node_cache, pages_next_spare(stock));
-	if (!stock->row)
+	if (!stock->old_row)
 		return;
-	core_free_array(stock->row);
-	stock->row = NULL;
-	stock->row_len = 0;
+	core_free_array(stock->old_row);
+	stock->old_row = NULL;
 }
 
 void tree_create(struct tree *tree, u64 pages)

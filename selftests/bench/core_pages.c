@@ -13,7 +13,8 @@
  * random: a million live runs lie scattered; a random one is freed and one is
  * allocated, at a random place or where first fit puts it. What first fit has
  * moved is put back, unmeasured, or the live set would gather at the start.
- * (In the heap, which only knows first fit, it has gathered there.)
+ * (In the heap, which only knows first fit, it has gathered there.) Which runs
+ * are freed is known before: to look them up is no part of it.
  *
  * worst: a run is sought that is longer than any of the many holes before it.
  */
@@ -235,51 +236,64 @@ static void random_tree(struct place *place, u64 pages)
 		tree_take(&place->tree, place->live[i], 1);
 }
 
-static void random_anywhere(struct watch *watch, void *arg)
+/* Chooses random live runs, all different, and copies them out. */
+static void random_choose(struct place *place, u64 *victims, u64 *runs)
 {
-	u64 victims[RANDOM_OPS], places[RANDOM_OPS];
-	struct place *place = arg;
-	struct tree *tree = &place->tree;
-	u64 *live = place->live - 1;
 	u32 i;
 
 	scatter(victims, RANDOM_OPS, LIVE + 1, &place->seed, NULL);
+	for (i = 0; i < RANDOM_OPS; i++)
+		runs[i] = place->live[victims[i] - 1];
+}
+
+static void random_replace(struct place *place, const u64 *victims, const u64 *runs)
+{
+	u32 i;
+
+	for (i = 0; i < RANDOM_OPS; i++)
+		place->live[victims[i] - 1] = runs[i];
+}
+
+static void random_anywhere(struct watch *watch, void *arg)
+{
+	u64 victims[RANDOM_OPS], runs[RANDOM_OPS], places[RANDOM_OPS];
+	struct place *place = arg;
+	struct tree *tree = &place->tree;
+	u32 i;
+
+	random_choose(place, victims, runs);
 	scatter(places, RANDOM_OPS, tree->pages.count, &place->seed, &tree->pages);
 	watch_start(watch);
 	for (i = 0; i < RANDOM_OPS; i++) {
-		tree_give(tree, live[victims[i]], 1);
+		tree_give(tree, runs[i], 1);
 		tree_take(tree, places[i], 1);
-		live[victims[i]] = places[i];
 	}
 	watch_stop(watch, RANDOM_OPS);
+	random_replace(place, victims, places);
 }
 
 static void random_first_fit(struct watch *watch, void *arg)
 {
-	u64 victims[RANDOM_OPS], places[RANDOM_OPS];
+	u64 victims[RANDOM_OPS], runs[RANDOM_OPS];
 	struct place *place = arg;
 	struct tree *tree = &place->tree;
-	u64 *live = place->live - 1;
-	u64 first;
 	u32 i;
 
-	scatter(victims, RANDOM_OPS, LIVE + 1, &place->seed, NULL);
+	random_choose(place, victims, runs);
 	watch_start(watch);
 	for (i = 0; i < RANDOM_OPS; i++) {
-		tree_give(tree, live[victims[i]], 1);
-		first = tree_find(tree, 1);
-		tree_take(tree, first, 1);
-		live[victims[i]] = first;
+		tree_give(tree, runs[i], 1);
+		runs[i] = tree_find(tree, 1);
+		tree_take(tree, runs[i], 1);
 	}
 	watch_stop(watch, RANDOM_OPS);
 
 	for (i = 0; i < RANDOM_OPS; i++)
-		tree_give(tree, live[victims[i]], 1);
-	scatter(places, RANDOM_OPS, tree->pages.count, &place->seed, &tree->pages);
-	for (i = 0; i < RANDOM_OPS; i++) {
-		tree_take(tree, places[i], 1);
-		live[victims[i]] = places[i];
-	}
+		tree_give(tree, runs[i], 1);
+	scatter(runs, RANDOM_OPS, tree->pages.count, &place->seed, &tree->pages);
+	for (i = 0; i < RANDOM_OPS; i++)
+		tree_take(tree, runs[i], 1);
+	random_replace(place, victims, runs);
 }
 
 static void random_zone(struct place *place, u64 pages)
@@ -293,18 +307,18 @@ static void random_zone(struct place *place, u64 pages)
 
 static void random_heap(struct watch *watch, void *arg)
 {
+	u64 victims[RANDOM_OPS], runs[RANDOM_OPS];
 	struct place *place = arg;
-	u64 *live = place->live - 1;
-	u64 victims[RANDOM_OPS];
 	u32 i;
 
-	scatter(victims, RANDOM_OPS, LIVE + 1, &place->seed, NULL);
+	random_choose(place, victims, runs);
 	watch_start(watch);
 	for (i = 0; i < RANDOM_OPS; i++) {
-		zone_drop(&place->zone, &live[victims[i]], 1);
-		zone_make(&place->zone, SPAN_BYTES, &live[victims[i]], 1);
+		zone_drop(&place->zone, &runs[i], 1);
+		zone_make(&place->zone, SPAN_BYTES, &runs[i], 1);
 	}
 	watch_stop(watch, RANDOM_OPS);
+	random_replace(place, victims, runs);
 }
 
 void core_page_random(u64 arg)

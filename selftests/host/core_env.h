@@ -87,6 +87,7 @@ static inline bool is_power_of_2(u64 n)
 
 #define likely(condition)	__builtin_expect(!!(condition), 1)
 #define unlikely(condition)	__builtin_expect(!!(condition), 0)
+#define noinline		__attribute__((noinline))
 #define fallthrough		__attribute__((fallthrough))
 #define prefetch(place)		__builtin_prefetch(place)
 #ifdef HOST_YIELD

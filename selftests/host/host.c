@@ -118,13 +118,15 @@ void *core_zalloc(size_t bytes)
 	if (bytes == PAGE_SIZE)
 		return fast_page();
 #endif
-	object = calloc(1, bytes);
+	/* Powers of two are aligned to themselves, as kmalloc() has them. */
+	object = is_power_of_2(bytes) ? aligned_alloc(max(bytes, sizeof(void *)), bytes) :
+					malloc(bytes);
 	if (!object) {
 		fprintf(stderr, "the host is out of memory\n");
 		exit(1);
 	}
 	bytes_allocated += malloc_usable_size(object);
-	return object;
+	return memset(object, 0, bytes);
 }
 
 void core_free(const void *object)

@@ -5,7 +5,7 @@
  */
 #include "host.h"
 #include "../../kmod/core/class.h"
-#include "../../kmod/core/heap.h"
+#include "../../kmod/core/heap_impl.h"
 
 #define THREADS		4
 #define ROUNDS		12000
@@ -216,6 +216,20 @@ static void be_anarchic(void)
 	heap_destroy(heap);
 }
 
+static _Atomic u32 within;
+
+/*
+ * Looks, as a request does before it locks, whether the shard has room, as often
+ * as it can: it is never to seem full, not even for a moment.
+ */
+static void look_within(void)
+{
+	const u32 *room = &heap_shelf(heap, 8, 0)->shard[0]->slots.room;
+
+	while (within)
+		require(READ_ONCE(*room) ? NULL : "a slab with room is not counted for a moment");
+}
+
 /*
  * There is one slab, more than half of it free, and the limit allows for no
  * other: whoever asks for a slot gets one, however the slab is moved about.
@@ -226,13 +240,17 @@ static void *stay_within(void *arg)
 	u64 offsets[4];
 	u32 round, i, bad;
 
-	(void)arg;
+	if ((uintptr_t)arg == THREADS) {
+		look_within();
+		return NULL;
+	}
 	for (round = 0; round < WITHIN_ROUNDS; round++) {
 		for (i = 0; i < 4; i++)
 			require(heap_alloc(heap, &request, offsets + i, 1) == 1 ?
 				NULL : "a slab with room was overlooked");
 		heap_free(heap, offsets, 4, 0, &bad);
 	}
+	within--;
 	return NULL;
 }
 
@@ -244,6 +262,7 @@ static void be_modest(void)
 	begin(PAGES, class_table[8].slab_pages, 1, &ops);
 	/* Near the edge of a bucket, so that the slab is moved all the time. */
 	CHECK_EQ(heap_alloc(heap, &request, offsets, 62), 62);
+	within = THREADS - 1;
 	run_threads(stay_within);
 	heap_destroy(heap);
 }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Looking at a page bitmap: what single pages are, and which free ones may hold
+ * memory.
+ */
+#include "core_env.h"
+#include "pages.h"
+#include "pages_impl.h"
+
+/* Chunks and absent stretches that pages_next_dirty() looks at in one call. */
+#define LOOKS_MAX	64
+
+/* The chunk of a page, or NULL and in @state what its stretch is throughout. */
+static const union pages_node *chunk_of(const struct pages *pages, u64 page,
+					unsigned long *state)
+{
+	const struct pages_entry *entry;
+	const union pages_node *node;
+	u32 level = TOP_LEVEL;
+
+	*state = ABSENT_CLEAN;
+	if (page >> TOP_SHIFT >= pages->row_len)
+		return NULL;
+	entry = &pages->row[page >> TOP_SHIFT];
+	while ((node = entry_child(entry)) && level--)
+		entry = &node->entry[page >> LEVEL_SHIFT(level) & (FANOUT - 1)];
+	*state = entry->child;
+	return node;
+}
+
+bool pages_is_taken(const struct pages *pages, u64 page)
+{
+	unsigned long state;
+	const union pages_node *chunk = chunk_of(pages, page, &state);
+
+	if (!chunk)
+		return state == ABSENT_TAKEN;
+	return bits_test(chunk->taken, page & (BITS_CHUNK - 1));
+}
+
+bool pages_is_dirty(const struct pages *pages, u64 page)
+{
+	unsigned long state;
+	const union pages_node *chunk = chunk_of(pages, page, &state);
+
+	if (!chunk)
+		return state != ABSENT_CLEAN;
+	return bits_test(chunk->dirty, page & (BITS_CHUNK - 1));
+}
+
+u8 pages_dirty_mask(const struct pages *pages, u64 first, u32 n)
+{
+	u8 mask = 0;
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		mask |= pages_is_dirty(pages, first + i) << i;
+	return mask;
+}
+
+/**
+ * struct dirty_scan - the search for a run that is free and dirty
+ * @from: nothing below counts
+ * @first: first page of the run, once @n is not 0
+ * @n: pages in it so far
+ * @seen: the page after the last that was looked at
+ * @looks: chunks and stretches looked at
+ */
+struct dirty_scan {
+	u64 from;
+	u64 first;
+	u64 n;
+	u64 seen;
+	u32 looks;
+};
+
+/* Looks at the next pages in address order. Returns whether the run has ended. */
+static bool scan_run(struct dirty_scan *scan, u64 first, u64 n, bool dirty)
+{
+	u64 end = first + n;
+
+	first = max(first, scan->from);
+	if (first >= end)
+		return false;
+	if (!dirty)
+		return scan->n;
+	if (!scan->n)
+		scan->first = first;
+	scan->n += end - first;
+	return false;
+}
+
+static bool scan_chunk(struct dirty_scan *scan, const union pages_node *chunk, u64 base)
+{
+	u32 word, i, len;
+
+	for (word = 0; word < BITS_CHUNK_WORDS; word++) {
+		u64 bits = chunk->dirty[word] & ~chunk->taken[word];
+
+		for (i = 0; i < 64; i += len) {
+			bool dirty = bits >> i & 1;
+			u64 rest = (dirty ? ~bits : bits) >> i;
+
+			len = rest ? min_t(u32, __ffs64(rest), 64 - i) : 64 - i;
+			if (scan_run(scan, base + word * 64 + i, len, dirty))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Returns whether the scan is over: the run has ended, or enough was looked at. */
+static bool scan_entry_dirty(struct dirty_scan *scan, const struct pages_entry *entry, u32 level,
+			     u64 base)
+{
+	const union pages_node *node = entry_child(entry);
+	u32 i;
+
+	if (base + LEVEL_PAGES(level) <= scan->from)
+		return false;
+	if (node && level) {
+		for (i = 0; i < FANOUT; i++)
+			if (scan_entry_dirty(scan, &node->entry[i], level - 1,
+					     base + i * LEVEL_PAGES(level - 1)))
+				return true;
+		return false;
+	}
+	scan->seen = base + LEVEL_PAGES(level);
+	scan->looks++;
+	if (node ? scan_chunk(scan, node, base) :
+		   scan_run(scan, base, LEVEL_PAGES(level), entry->child == ABSENT_DIRTY))
+		return true;
+	return scan->looks == LOOKS_MAX;
+}
+
+bool pages_next_dirty(const struct pages *pages, u64 *page, u64 *n)
+{
+	struct dirty_scan scan = { .from = *page };
+	u64 i;
+
+	for (i = *page >> TOP_SHIFT; i < pages->row_len; i++)
+		if (scan_entry_dirty(&scan, &pages->row[i], TOP_LEVEL, i << TOP_SHIFT))
+			break;
+	*page = scan.n ? scan.first : scan.seen;
+	*n = scan.n;
+	return scan.n || i < pages->row_len;
+}
