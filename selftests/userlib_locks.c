@@ -33,6 +33,7 @@ FIXTURE(locks) {
 	struct shared *shared;
 	struct shmz *zone;
 	const char *name;
+	int memory;
 };
 
 FIXTURE_VARIANT(locks) {
@@ -47,6 +48,11 @@ FIXTURE_VARIANT_ADD(locks, zone) {
 	.in_zone = true,
 };
 
+static struct shared *map_memory(int memory)
+{
+	return mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+}
+
 FIXTURE_SETUP(locks)
 {
 	if (variant->in_zone) {
@@ -60,8 +66,9 @@ FIXTURE_SETUP(locks)
 		ASSERT_NE(NULL, self->shared);
 		ASSERT_EQ(0, shmz_root_set(self->zone, "shared", self->shared));
 	} else {
-		self->shared = mmap(NULL, sizeof(*self->shared), PROT_READ | PROT_WRITE,
-				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		self->memory = memfd_create("locks", MFD_CLOEXEC);
+		ASSERT_EQ(0, ftruncate(self->memory, sizeof(*self->shared)));
+		self->shared = map_memory(self->memory);
 		ASSERT_NE(MAP_FAILED, self->shared);
 	}
 	memset((void *)self->shared, 0xa5, sizeof(*self->shared));
@@ -506,32 +513,45 @@ static void let_sleep(struct shared *shared, const pid_t *children, int n)
 		falls_asleep(children[i]);
 }
 
-TEST_F(locks, cond_wakes)
+/* By a signal and a broadcast; how long that took, or UINT64_MAX. */
+static uint64_t wake_three(struct shared *shared)
 {
-	struct shared *shared = self->shared;
 	pid_t children[3];
 	uint64_t start;
-	int i;
+	int i, ret = 0;
 
+	shared->ready = 0;
 	for (i = 0; i < 3; i++)
 		children[i] = start_child(takes_one, shared);
 	let_sleep(shared, children, 3);
 	start = now();
-	ASSERT_EQ(0, shmz_mutex_lock(&shared->mutex));
+	ret |= shmz_mutex_lock(&shared->mutex);
 	shared->value = 1;
-	ASSERT_EQ(0, shmz_cond_signal(&shared->cond));
-	ASSERT_EQ(0, shmz_mutex_unlock(&shared->mutex));
+	ret |= shmz_cond_signal(&shared->cond);
+	ret |= shmz_mutex_unlock(&shared->mutex);
 	while (shared->value)
 		usleep(100);
-	ASSERT_EQ(0, shmz_mutex_lock(&shared->mutex));
+	ret |= shmz_mutex_lock(&shared->mutex);
 	shared->value = 2;
-	ASSERT_EQ(0, shmz_cond_broadcast(&shared->cond));
-	ASSERT_EQ(0, shmz_mutex_unlock(&shared->mutex));
+	ret |= shmz_cond_broadcast(&shared->cond);
+	ret |= shmz_mutex_unlock(&shared->mutex);
 	for (i = 0; i < 3; i++)
-		ASSERT_EQ(0, end_child(children[i]));
-	/* By the signals, and not because the waiters looked. */
-	if (!kernel_debugs())
-		ASSERT_GT(SHMZ_COND_LOOK_NS, now() - start);
+		ret |= end_child(children[i]);
+	return ret ? UINT64_MAX : now() - start;
+}
+
+TEST_F(locks, cond_wakes)
+{
+	uint64_t took, least = UINT64_MAX;
+	int i;
+
+	/* Not because the waiters looked; but the machine may be busy. */
+	for (i = 0; i < 10 && least >= SHMZ_COND_LOOK_NS / 2; i++) {
+		took = wake_three(self->shared);
+		ASSERT_NE(UINT64_MAX, took);
+		least = took < least ? took : least;
+	}
+	ASSERT_GT(SHMZ_COND_LOOK_NS / 2, least);
 }
 
 static int changes_and_dies(void *arg)
@@ -616,10 +636,16 @@ TEST_F(locks, what_is_scribbled_over)
 static int locks_elsewhere(void *arg)
 {
 	FIXTURE_DATA(locks) *self = arg;
-	struct shmz *zone = shmz_open(self->name, 0);
-	struct shared *shared = zone ? shmz_root_get(zone, "shared") : NULL;
+	struct shared *shared;
 
-	if (!shared || shared == self->shared)
+	if (self->zone) {
+		struct shmz *zone = shmz_open(self->name, 0);
+
+		shared = zone ? shmz_root_get(zone, "shared") : NULL;
+	} else {
+		shared = map_memory(self->memory);
+	}
+	if (!shared || shared == MAP_FAILED || shared == self->shared)
 		return 1;
 	if (shmz_mutex_lock(&shared->mutex) || shmz_rwlock_wrlock(&shared->rwlock))
 		return 2;
@@ -629,8 +655,6 @@ static int locks_elsewhere(void *arg)
 
 TEST_F(locks, mapped_elsewhere)
 {
-	if (!variant->in_zone)
-		SKIP(return, "only a zone is mapped by name");
 	ASSERT_EQ(-SIGKILL, in_child(locks_elsewhere, self));
 	ASSERT_EQ(-EOWNERDEAD, shmz_mutex_lock(&self->shared->mutex));
 	ASSERT_EQ(-EOWNERDEAD, shmz_rwlock_rdlock(&self->shared->rwlock));
