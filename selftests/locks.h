@@ -34,6 +34,8 @@ struct under_locks {
 	struct pair under_mutex;
 	struct pair under_rwlock;
 	uint64_t limit_ns;
+	/* The same for the tracer, after a kill. */
+	uint64_t dead_ns;
 	/* Loops in the middle of writing, so that deaths fall there more often. */
 	int dwell;
 	/* What peers did since the last kill. */

@@ -84,39 +84,90 @@ FIXTURE_TEARDOWN(locks)
 	shmz_close(self->zone);
 }
 
-/* A child's results: what the library returned, as a positive number. */
-#define result(call)	(-(call))
-
-/* Locked by a process that was killed, or a thread that ended, with the lock. */
-#define DIES_WITH(name, lock, type)				\
-static int name(void *arg)					\
-{								\
-	if (lock(&((struct shared *)arg)->type))		\
-		return 1;					\
-	kill(getpid(), SIGKILL);				\
-	return 2;						\
+static struct shmz_mutex *mutex_of(void *arg)
+{
+	return &((struct shared *)arg)->mutex;
 }
 
-DIES_WITH(dies_with_mutex, shmz_mutex_lock, mutex)
-DIES_WITH(dies_reading, shmz_rwlock_rdlock, rwlock)
-DIES_WITH(dies_writing, shmz_rwlock_wrlock, rwlock)
-DIES_WITH(dies_trying, shmz_mutex_trylock, mutex)
-
-#define TELLS(name, lock, type)					\
-static int name(void *arg)					\
-{								\
-	return result(lock(&((struct shared *)arg)->type));	\
+static struct shmz_rwlock *rwlock_of(void *arg)
+{
+	return &((struct shared *)arg)->rwlock;
 }
 
-TELLS(try_mutex, shmz_mutex_trylock, mutex)
-TELLS(unlock_mutex, shmz_mutex_unlock, mutex)
-TELLS(mutex_is_consistent, shmz_mutex_consistent, mutex)
-TELLS(destroy_mutex, shmz_mutex_destroy, mutex)
-TELLS(try_reading, shmz_rwlock_tryrdlock, rwlock)
-TELLS(try_writing, shmz_rwlock_trywrlock, rwlock)
-TELLS(unlock_rwlock, shmz_rwlock_unlock, rwlock)
-TELLS(rwlock_is_consistent, shmz_rwlock_consistent, rwlock)
-TELLS(destroy_rwlock, shmz_rwlock_destroy, rwlock)
+/* Killed, if @ret says that it has the lock. */
+static int dies(int ret)
+{
+	if (!ret)
+		kill(getpid(), SIGKILL);
+	return 1;
+}
+
+static int dies_with_mutex(void *arg)
+{
+	return dies(shmz_mutex_lock(mutex_of(arg)));
+}
+
+static int dies_trying(void *arg)
+{
+	return dies(shmz_mutex_trylock(mutex_of(arg)));
+}
+
+static int dies_reading(void *arg)
+{
+	return dies(shmz_rwlock_rdlock(rwlock_of(arg)));
+}
+
+static int dies_writing(void *arg)
+{
+	return dies(shmz_rwlock_wrlock(rwlock_of(arg)));
+}
+
+/* A child's result: what the library returned, as a positive number. */
+
+static int try_mutex(void *arg)
+{
+	return -shmz_mutex_trylock(mutex_of(arg));
+}
+
+static int unlock_mutex(void *arg)
+{
+	return -shmz_mutex_unlock(mutex_of(arg));
+}
+
+static int mutex_is_consistent(void *arg)
+{
+	return -shmz_mutex_consistent(mutex_of(arg));
+}
+
+static int destroy_mutex(void *arg)
+{
+	return -shmz_mutex_destroy(mutex_of(arg));
+}
+
+static int try_reading(void *arg)
+{
+	return -shmz_rwlock_tryrdlock(rwlock_of(arg));
+}
+
+static int try_writing(void *arg)
+{
+	return -shmz_rwlock_trywrlock(rwlock_of(arg));
+}
+
+static int unlock_rwlock(void *arg)
+{
+	return -shmz_rwlock_unlock(rwlock_of(arg));
+}
+
+static int rwlock_is_consistent(void *arg)
+{
+	return -shmz_rwlock_consistent(rwlock_of(arg));
+}
+
+static int destroy_rwlock(void *arg)
+{
+	return -shmz_rwlock_destroy(rwlock_of(arg));
+}
 
 static uint64_t now(void)
 {
@@ -435,7 +486,7 @@ static int dies_waiting_to_write(void *arg)
 {
 	struct shared *shared = arg;
 
-	return result(shmz_rwlock_wrlock(&shared->rwlock));
+	return -shmz_rwlock_wrlock(&shared->rwlock);
 }
 
 TEST_F(locks, writer_that_dies_waiting)
@@ -457,163 +508,6 @@ TEST_F(locks, writer_that_dies_waiting)
 	ASSERT_EQ(0, shmz_rwlock_consistent(rw));
 	ASSERT_EQ(0, shmz_rwlock_unlock(rw));
 	ASSERT_EQ(0, in_child(try_reading, self->shared));
-}
-
-TEST_F(locks, cond_results)
-{
-	struct shared *shared = self->shared;
-	uint64_t start = now();
-
-	ASSERT_EQ(-EPERM, shmz_cond_wait(&shared->cond, &shared->mutex));
-	ASSERT_EQ(0, shmz_mutex_lock(&shared->mutex));
-	ASSERT_EQ(-ETIMEDOUT, shmz_cond_timedwait(&shared->cond, &shared->mutex, 0));
-	ASSERT_EQ(-ETIMEDOUT, shmz_cond_timedwait(&shared->cond, &shared->mutex, 20 * MS));
-	ASSERT_LE(20 * MS, now() - start);
-	ASSERT_EQ(EBUSY, in_child(try_mutex, shared));
-	ASSERT_EQ(0, shmz_cond_signal(&shared->cond));
-	ASSERT_EQ(0, shmz_cond_broadcast(&shared->cond));
-	ASSERT_EQ(0, shmz_mutex_unlock(&shared->mutex));
-	ASSERT_EQ(-EINVAL, shmz_cond_init((void *)&shared->cond + 8));
-	ASSERT_EQ(0, shmz_cond_destroy(&shared->cond));
-	ASSERT_EQ(-EINVAL, shmz_cond_destroy(&shared->cond));
-	ASSERT_EQ(-EINVAL, shmz_cond_signal(&shared->cond));
-	ASSERT_EQ(-EINVAL, shmz_cond_broadcast(&shared->cond));
-	ASSERT_EQ(0, shmz_mutex_lock(&shared->mutex));
-	ASSERT_EQ(-EINVAL, shmz_cond_wait(&shared->cond, &shared->mutex));
-	ASSERT_EQ(0, shmz_mutex_unlock(&shared->mutex));
-}
-
-/* Takes one, and waits until there is one; ready once it has the mutex. */
-static int takes_one(void *arg)
-{
-	struct shared *shared = arg;
-	int ret;
-
-	if (shmz_mutex_lock(&shared->mutex))
-		return 1;
-	shared->ready++;
-	while (shared->value == 0) {
-		ret = shmz_cond_wait(&shared->cond, &shared->mutex);
-		if (ret == -EOWNERDEAD)
-			ret = shmz_mutex_consistent(&shared->mutex);
-		if (ret)
-			return result(ret);
-	}
-	shared->value--;
-	return shmz_mutex_unlock(&shared->mutex) ? 3 : 0;
-}
-
-static void let_sleep(struct shared *shared, const pid_t *children, int n)
-{
-	int i;
-
-	while (shared->ready < n)
-		usleep(1000);
-	for (i = 0; i < n; i++)
-		falls_asleep(children[i]);
-}
-
-/* By a signal and a broadcast; how long that took, or UINT64_MAX. */
-static uint64_t wake_three(struct shared *shared)
-{
-	pid_t children[3];
-	uint64_t start;
-	int i, ret = 0;
-
-	shared->ready = 0;
-	for (i = 0; i < 3; i++)
-		children[i] = start_child(takes_one, shared);
-	let_sleep(shared, children, 3);
-	start = now();
-	ret |= shmz_mutex_lock(&shared->mutex);
-	shared->value = 1;
-	ret |= shmz_cond_signal(&shared->cond);
-	ret |= shmz_mutex_unlock(&shared->mutex);
-	while (shared->value)
-		usleep(100);
-	ret |= shmz_mutex_lock(&shared->mutex);
-	shared->value = 2;
-	ret |= shmz_cond_broadcast(&shared->cond);
-	ret |= shmz_mutex_unlock(&shared->mutex);
-	for (i = 0; i < 3; i++)
-		ret |= end_child(children[i]);
-	return ret ? UINT64_MAX : now() - start;
-}
-
-TEST_F(locks, cond_wakes)
-{
-	uint64_t took, least = UINT64_MAX;
-	int i;
-
-	/* Not because the waiters looked; but the machine may be busy. */
-	for (i = 0; i < 10 && least >= SHMZ_COND_LOOK_NS / 2; i++) {
-		took = wake_three(self->shared);
-		ASSERT_NE(UINT64_MAX, took);
-		least = took < least ? took : least;
-	}
-	ASSERT_GT(SHMZ_COND_LOOK_NS / 2, least);
-}
-
-static int changes_and_dies(void *arg)
-{
-	struct shared *shared = arg;
-
-	if (shmz_mutex_lock(&shared->mutex))
-		return 1;
-	shared->value = 1;
-	if (shared->ready > 1)
-		shmz_mutex_unlock(&shared->mutex);
-	kill(getpid(), SIGKILL);
-	return 2;
-}
-
-TEST_F(locks, cond_whose_signaller_dies)
-{
-	pid_t child;
-	int i;
-
-	/* First with the mutex, then without; in both cases without a signal. */
-	for (i = 1; i <= 2; i++) {
-		child = start_child(takes_one, self->shared);
-		let_sleep(self->shared, &child, 1);
-		self->shared->ready = i;
-		ASSERT_EQ(-SIGKILL, in_child(changes_and_dies, self->shared));
-		ASSERT_EQ(0, end_child(child));
-		ASSERT_EQ(0, self->shared->value);
-		self->shared->ready = 0;
-	}
-}
-
-TEST_F(locks, cond_whose_waiters_die)
-{
-	struct shared *shared = self->shared;
-	pid_t children[3];
-	int i;
-
-	for (i = 0; i < 3; i++)
-		children[i] = start_child(takes_one, shared);
-	let_sleep(shared, children, 3);
-	kill(children[0], SIGKILL);
-	ASSERT_EQ(-SIGKILL, end_child(children[0]));
-	/* The one that was woken, whichever it is, dies as well. */
-	ASSERT_EQ(0, shmz_mutex_lock(&shared->mutex));
-	shared->value = 1;
-	ASSERT_EQ(0, shmz_cond_signal(&shared->cond));
-	kill(children[1], SIGKILL);
-	ASSERT_EQ(-SIGKILL, end_child(children[1]));
-	ASSERT_EQ(0, shmz_mutex_unlock(&shared->mutex));
-	ASSERT_EQ(0, end_child(children[2]));
-	ASSERT_EQ(0, shared->value);
-}
-
-TEST_F(locks, cond_after_a_death)
-{
-	struct shared *shared = self->shared;
-
-	ASSERT_EQ(-SIGKILL, in_child(dies_with_mutex, shared));
-	ASSERT_EQ(-EOWNERDEAD, shmz_mutex_lock(&shared->mutex));
-	ASSERT_EQ(-ENOTRECOVERABLE, shmz_cond_timedwait(&shared->cond, &shared->mutex, MS));
-	ASSERT_EQ(-EPERM, shmz_cond_wait(&shared->cond, &shared->mutex));
 }
 
 TEST_F(locks, what_is_scribbled_over)

@@ -56,16 +56,17 @@ enum {
 };
 
 struct slot {
-	pthread_mutex_t robust;
 	_Atomic uint32_t used;
+	pthread_mutex_t robust;
 } __attribute__((aligned(64)));
 
 struct rwlock {
 	_Atomic uint32_t magic;
 	uint32_t slots;
 	_Atomic uint32_t state;
-	/* Away from what every reader looks at. */
-	pthread_mutex_t writer __attribute__((aligned(64)));
+	/* The mutex is away from what every reader looks at. */
+	uint32_t reserved[13];
+	pthread_mutex_t writer;
 	struct slot slot[];
 };
 
