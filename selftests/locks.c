@@ -30,14 +30,29 @@ void goes_wrong(struct under_locks *shared, const char *what)
 	atomic_compare_exchange_strong(&shared->wrong, &none, what);
 }
 
-void write_pair(struct under_locks *shared, struct pair *pair)
+static void dwell(const struct under_locks *shared)
 {
 	volatile int i;
 
-	pair->a++;
 	for (i = 0; i < shared->dwell; i++)
 		;
+}
+
+void write_pair(struct under_locks *shared, struct pair *pair)
+{
+	pair->a++;
+	dwell(shared);
 	pair->b++;
+}
+
+/* Nobody writes meanwhile. */
+static void read_pair(struct under_locks *shared, const struct pair *pair)
+{
+	uint64_t a = pair->a;
+
+	dwell(shared);
+	if (pair->a != a || pair->b != a)
+		goes_wrong(shared, "data was written while it was read");
 }
 
 bool look_after(struct under_locks *shared, struct pair *pair, int ret)
@@ -92,6 +107,8 @@ void use_rwlock(struct under_locks *shared, bool write)
 		check(shared, shmz_rwlock_consistent(rw), "lock not consistent");
 	if (ret || write)
 		write_pair(shared, &shared->under_rwlock);
+	else
+		read_pair(shared, &shared->under_rwlock);
 	check(shared, shmz_rwlock_unlock(rw), "lock not unlocked");
 }
 

@@ -36,7 +36,7 @@ struct under_locks {
 	uint64_t limit_ns;
 	/* The same for the tracer, after a kill. */
 	uint64_t dead_ns;
-	/* Loops in the middle of writing, so that deaths fall there more often. */
+	/* Loops in the middle of reading and writing, so that more happens there. */
 	int dwell;
 	/* What peers did since the last kill. */
 	_Atomic uint64_t beats[PEERS];

@@ -39,6 +39,7 @@ FIXTURE_SETUP(kill)
 {
 	self->shared = make_under_locks(LIVING_NS);
 	ASSERT_NE(NULL, self->shared);
+	self->shared->dwell = 4;
 }
 
 FIXTURE_TEARDOWN(kill)
