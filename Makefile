@@ -64,8 +64,10 @@ lint: ## check the sources without running them
 	@selftests/lint
 
 .PHONY: host-test
-host-test: ## test the allocator's core as a program
+host-test: lib ## test what needs no module as programs: the allocator's core, the locks
 	@$(MAKE) -C selftests/host BUILD=$(BUILD)/host test
+	@source=$$($(kernel) path source) && \
+	$(MAKE) -C selftests BUILD=$(BUILD)/selftests KSRC="$$source" test-locks
 
 .PHONY: fuzz
 fuzz: ## fuzz the allocator's core as a program

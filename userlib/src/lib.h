@@ -4,7 +4,8 @@
  *
  * A handle is written once, before anyone else sees it, and only read from then
  * on. Together with the absence of global state this is all there is to say
- * about threads and fork: no locks, no handlers.
+ * about threads and fork: no handlers, and no locks but those of the caller's. (A
+ * thread remembers where in the table of a reader-writer lock it was last.)
  *
  * Inside the library results are 0 or -errno, and errno itself is set in
  * exactly one place, fail().

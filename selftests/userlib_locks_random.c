@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The library's locks while processes that use them are killed at random moments,
+ * inside of system calls too; and the one moment that no kernel tells of.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "kselftest_harness.h"
+#include "utils.h"
+#include "locks.h"
+#include "step.h"
+
+#define WORKERS		4
+#define SECONDS		5
+/* Until torn data was found, where kills are slow. */
+#define SECONDS_MAX	90
+/* Long, as it is for the unlucky one of several busy processes. */
+#define LIMIT_NS	(30000 * MS)
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000 * MS + time.tv_nsec;
+}
+
+static int works(void *arg)
+{
+	struct under_locks *shared = arg;
+	unsigned int random = getpid();
+
+	while (!shared->stop && !shared->wrong) {
+		switch (rand_r(&random) % 8) {
+		case 0 ... 1:
+			use_mutex(shared);
+			break;
+		case 2:
+			use_rwlock(shared, true);
+			break;
+		case 3 ... 4:
+			use_rwlock(shared, false);
+			break;
+		case 5:
+			use_cond(shared, SHMZ_FOREVER);
+			break;
+		case 6:
+			check(shared, shmz_cond_signal(&shared->cond), "no signal");
+			break;
+		default:
+			check(shared, shmz_cond_broadcast(&shared->cond), "no broadcast");
+		}
+		shared->beats[0]++;
+	}
+	return 0;
+}
+
+TEST(killed_at_random)
+{
+	struct under_locks *shared = make_under_locks(LIMIT_NS);
+	uint64_t start = now();
+	pid_t workers[WORKERS];
+	int i, kills = 0;
+
+	ASSERT_NE(NULL, shared);
+	shared->dwell = 5000;
+	srand(getpid());
+	for (i = 0; i < WORKERS; i++)
+		workers[i] = start_child(works, shared);
+	while (now() < start + (shared->torn ? SECONDS : SECONDS_MAX) * 1000 * MS && !shared->wrong) {
+		usleep(rand() % 3000);
+		i = rand() % WORKERS;
+		kill(workers[i], SIGKILL);
+		ASSERT_EQ(-SIGKILL, end_child(workers[i]));
+		workers[i] = start_child(works, shared);
+		kills++;
+	}
+	shared->stop = 1;
+	for (i = 0; i < WORKERS; i++)
+		EXPECT_EQ(0, end_child(workers[i]));
+	if (shared->wrong)
+		TH_LOG("wrong after %d kills: %s", kills, shared->wrong);
+	ASSERT_EQ(NULL, shared->wrong);
+	TH_LOG("%d kills, locked %lu times, told %lu times, torn %lu",
+	       kills, shared->beats[0], shared->told, shared->torn);
+	ASSERT_LT(10, kills);
+	ASSERT_LT(0, shared->told);
+	ASSERT_LT(0, shared->torn);
+}
+
+/*
+ * An unlock wakes one of two waiters, and it is killed before it gets the mutex,
+ * but after another process got it, which cannot see that there is a second waiter.
+ */
+struct woken {
+	struct under_locks *shared;
+	pid_t first;
+};
+
+static int waits_first(void *arg)
+{
+	step_here();
+	return shmz_mutex_lock(&((struct woken *)arg)->shared->mutex);
+}
+
+static int waits_second(void *arg)
+{
+	struct under_locks *shared = arg;
+	int ret = shmz_mutex_timedlock(&shared->mutex, LIMIT_NS);
+
+	shared->step = 2;
+	/* The first one was quicker, and was killed with it. */
+	if (ret == -EOWNERDEAD)
+		ret = shmz_mutex_consistent(&shared->mutex);
+	return ret || shmz_mutex_unlock(&shared->mutex) ? 1 : 0;
+}
+
+static int unlocks_for_two(void *arg)
+{
+	struct woken *woken = arg;
+	struct under_locks *shared = woken->shared;
+	pid_t second;
+
+	if (shmz_mutex_lock(&shared->mutex))
+		return 1;
+	shared->beats[0] = 1;
+	while (shared->beats[1] == 0)
+		usleep(100);
+	if (!falls_asleep(shared->beats[1]))
+		return 2;
+	second = start_child(waits_second, shared);
+	if (!falls_asleep(second) || shmz_mutex_unlock(&shared->mutex))
+		return 3;
+	shared->step = 1;
+	return end_child(second);
+}
+
+TEST(killed_when_woken)
+{
+	int round, in_between = 0;
+
+	for (round = 0; round < 10; round++) {
+		struct under_locks *shared = make_under_locks(0);
+		struct woken woken = { .shared = shared };
+		uint64_t start;
+		pid_t unlocker;
+
+		ASSERT_NE(NULL, shared);
+		unlocker = start_child(unlocks_for_two, &woken);
+		while (shared->beats[0] == 0)
+			usleep(100);
+		woken.first = step_start(waits_first, &woken);
+		ASSERT_LT(0, woken.first);
+		shared->beats[1] = woken.first;
+		/* Up to the instruction after the one that slept; or it looked. */
+		while (shared->step == 0)
+			ASSERT_EQ(1, step(woken.first, 1));
+		if (!shmz_mutex_trylock(&shared->mutex)) {
+			in_between += shared->step == 1;
+			step_kill(woken.first);
+			usleep(1000);
+			start = now();
+			ASSERT_EQ(0, shmz_mutex_unlock(&shared->mutex));
+			ASSERT_EQ(0, end_child(unlocker));
+			ASSERT_GT((kernel_debugs() ? 20000 : 1000) * MS, now() - start);
+		} else {
+			step_kill(woken.first);
+			ASSERT_EQ(0, end_child(unlocker));
+		}
+	}
+	TH_LOG("%d of %d times another process got in between", in_between, round);
+}
+
+TEST_HARNESS_MAIN
