@@ -27,7 +27,7 @@ tree := $(BUILD)/kmod-$(KERNEL)
 # Evaluated in recipes only: the cache may have to be filled first.
 kdir = $(if $(filter host,$(KERNEL)),$(KDIR),$$($(kernel) path $(KERNEL)))
 # Modules carry no debug information: a report names symbols without it.
-kbuild = $(MAKE) -C "$$kdir" M=$(tree) W=1 $(if $(filter debug,$(KERNEL)),SHMZONE_DEBUG=y) CONFIG_DEBUG_INFO= CONFIG_DEBUG_INFO_BTF_MODULES= \
+kbuild = $(MAKE) -C "$$kdir" M=$(tree) W=1 $(if $(filter debug kcsan,$(KERNEL)),SHMZONE_DEBUG=y) CONFIG_DEBUG_INFO= CONFIG_DEBUG_INFO_BTF_MODULES= \
 	$(if $(filter uml,$(KERNEL)),ARCH=um)
 
 all: module lib ## build the module, the library and the tool
