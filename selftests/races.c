@@ -171,15 +171,43 @@ static void test_race(const struct race *race, double duration, __u64 zones)
 	ksft_print_msg("%lu rounds\n", shared->rounds);
 }
 
+/*
+ * How many accesses KCSAN watched until now, or -1 without it. The numbers stand
+ * behind names, a line each.
+ */
+static long watched(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/kcsan", "r");
+	char line[128];
+	long n = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "setup_watchpoints: %ld", &n);
+	if (file)
+		fclose(file);
+	return n;
+}
+
+static void test_kcsan(long before)
+{
+	long n = watched() - before;
+
+	if (before < 0)
+		return ksft_test_result_skip("races: KCSAN watches (a kernel without it)\n");
+	ksft_test_result(n > 0, "races: KCSAN watches\n");
+	ksft_print_msg("%ld accesses watched\n", n);
+}
+
 int main(void)
 {
 	const char *text = getenv("SHMZONE_SECONDS");
 	double duration = text ? atof(text) : 14;
 	struct shmzone_info info;
+	long before = watched();
 	size_t i;
 
 	ksft_print_header();
-	ksft_set_plan(ARRAY_SIZE(races));
+	ksft_set_plan(ARRAY_SIZE(races) + 1);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
@@ -190,5 +218,6 @@ int main(void)
 		ksft_exit_fail_msg("no /dev/shmzone\n");
 	for (i = 0; i < ARRAY_SIZE(races); i++)
 		test_race(&races[i], duration / ARRAY_SIZE(races), info.out_zones);
+	test_kcsan(before);
 	ksft_finished();
 }
