@@ -79,9 +79,9 @@ static void tell(const struct shared *shared, unsigned int workers, double start
 		if (report->pcs > sum.pcs)
 			sum.pcs = report->pcs;
 	}
-	ksft_print_msg("%.0f s: %lu programs, %lu calls, %lu ended by a signal, %lu kept, %u places by the best worker, %lu findings\n",
-		       now() - start, sum.programs, sum.calls, sum.killed, sum.kept,
-		       sum.pcs, sum.findings);
+	ksft_print_msg("%.0f s: %lu programs, %lu calls, %lu ended by a signal, %lu kept, ",
+		       now() - start, sum.programs, sum.calls, sum.killed, sum.kept);
+	printf("%u places by the best worker, %lu findings\n", sum.pcs, sum.findings);
 }
 
 /* Tells every minute how far they are, until all have ended. */

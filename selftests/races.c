@@ -62,8 +62,7 @@ struct race {
 	void (*roles[ROLES_MAX])(__u64 *random);
 	__u64 bytes, limit;
 	__u32 kind;
-	void (*begin)(void);
-	void (*end)(void);
+	void (*begin)(void), (*end)(void);
 };
 
 static const struct race races[] = {

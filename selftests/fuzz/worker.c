@@ -178,7 +178,6 @@ static void save(const struct worker *worker)
 	file = fopen(path, "w");
 	if (!file)
 		return;
-	fputs("# SPDX-License-Identifier: GPL-2.0\n", file);
 	program_print(&worker->current, file);
 	fclose(file);
 }
