@@ -27,13 +27,13 @@ tree := $(BUILD)/kmod-$(KERNEL)
 # Evaluated in recipes only: the cache may have to be filled first.
 kdir = $(if $(filter host,$(KERNEL)),$(KDIR),$$($(kernel) path $(KERNEL)))
 # Modules carry no debug information: a report names symbols without it.
-kbuild = $(MAKE) -C "$$kdir" M=$(tree) W=1 $(if $(filter debug,$(KERNEL)),SHMZONE_DEBUG=y) CONFIG_DEBUG_INFO= CONFIG_DEBUG_INFO_BTF_MODULES= \
+kbuild = $(MAKE) -C "$$kdir" M=$(tree) W=1 $(if $(filter debug kcsan,$(KERNEL)),SHMZONE_DEBUG=y) CONFIG_DEBUG_INFO= CONFIG_DEBUG_INFO_BTF_MODULES= \
 	$(if $(filter uml,$(KERNEL)),ARCH=um)
 
 all: module lib ## build the module, the library and the tool
 
 .PHONY: module
-module: ## build the module for KERNEL=host|6.1|6.12|debug|uml, or against KDIR=
+module: ## build the module for KERNEL=host|6.1|6.12|debug|kcsan|uml, or against KDIR=
 	@mkdir -p $(tree)
 	@kdir=$(kdir) && exec 9>$(tree)/.lock && flock 9 && \
 	cp -rsf $(addprefix $(CURDIR)/,Kbuild kmod uapi) $(tree)/ && \
@@ -86,15 +86,20 @@ selftests: lib ## build the programs the guests run
 	@source=$$($(kernel) path source) && \
 	$(MAKE) -C selftests BUILD=$(BUILD)/selftests KSRC="$$source" all
 
-# The debug kernel is where locks are watched, so let there be more than one.
-PARAMS ?= $(if $(filter debug,$(vm_kernel)),shards=4)
-# It is also the slowest by far.
-vm-test: export SHMZONE_TEST_SECONDS ?= $(if $(filter debug,$(vm_kernel)),900,300)
+# These are where locks are watched and races sought, so let there be more than
+# one lock. They are also the slowest by far.
+watchful := $(filter debug kcsan,$(vm_kernel))
+PARAMS ?= $(if $(watchful),shards=4)
+vm-test: export SHMZONE_TEST_SECONDS ?= $(if $(watchful),900,300)
 
 .PHONY: vm-test
-vm-test: selftests ## run the selftests in a guest of KERNEL=6.1|6.12|debug
+vm-test: selftests ## run the selftests in a guest of KERNEL=6.1|6.12|debug|kcsan
 	@$(run) --kernel $(vm_kernel) --timeout 2400 --params "$(PARAMS)" --swap 64M -- \
 		selftests/run-kselftests
+
+.PHONY: torture
+torture: deps ## fuzzing, races and soak at length; SECONDS=3600 each, PARTS="..." selects
+	@SHMZONE_SECONDS=$(or $(SECONDS),3600) selftests/torture $(PARTS)
 
 .PHONY: shell
 shell: ## an interactive guest of KERNEL=6.1|6.12|debug with the module loaded

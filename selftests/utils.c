@@ -337,7 +337,8 @@ bool same_figures(const struct figures *a, const struct figures *b)
 
 bool kernel_debugs(void)
 {
-	return !access("/proc/self/fail-nth", F_OK);
+	return !access("/proc/self/fail-nth", F_OK) ||
+	       !access("/sys/kernel/debug/kcsan", F_OK);
 }
 
 bool zone_consistent(int zone)

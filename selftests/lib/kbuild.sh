@@ -23,12 +23,14 @@ kbuild_dir() {
 
 # kbuild_make NAME DIRECTORY ARGUMENT...
 kbuild_make() {
-	local arch=x86_64
+	local arch=x86_64 more=()
 	[ "$1" != uml ] || arch=um
+	# Modules built against it are instrumented, the kernel itself is not.
+	[ "$1" != kcsan ] || more=(KCSAN_SANITIZE=n)
 	# The time and the place of a build must not decide what it gives.
 	nice make -C "$kbuild_source" O="$2" ARCH=$arch \
 		KBUILD_BUILD_TIMESTAMP=1 KBUILD_BUILD_USER=shmzone KBUILD_BUILD_HOST=shmzone \
-		"${@:3}"
+		"${more[@]}" "${@:3}"
 }
 
 # kbuild_lost CONFIG FRAGMENT: the lines of the fragment that the configuration

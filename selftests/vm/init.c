@@ -254,6 +254,15 @@ static void quiet_fault_injection(void)
 	}
 }
 
+/* It is off until somebody wants it, so that the kernel boots in less time. */
+static void look_for_data_races(void)
+{
+	static const char path[] = "/sys/kernel/debug/kcsan";
+
+	if (!access(path, F_OK) && !write_file(path, "on"))
+		fail("KCSAN cannot be turned on");
+}
+
 static void run(void)
 {
 	char *modules;
@@ -262,6 +271,7 @@ static void run(void)
 		return;
 	sethostname("shmzone", 7);
 	quiet_fault_injection();
+	look_for_data_races();
 	/* The host looks for reports in the log from here on; "quiet" must not hide it. */
 	write_file("/dev/kmsg", "<1>shmzone-vm: begin\n");
 	kmemleak_start();
