@@ -66,7 +66,9 @@ static void row_child(const struct row *row, int fd)
 	row->run(row->arg);
 	if (json_dumpfd(report_end(), fd, 0))
 		bench_die("%s: its figures cannot be handed over", row->name);
-	exit(0);
+	/* Several allocators' last words do not go together. */
+	fflush(NULL);
+	_exit(0);
 }
 
 /* Returns the figures, or NULL for a row that failed. */
@@ -136,6 +138,19 @@ static const struct option options[] = {
 	{}
 };
 
+/*
+ * Allocators that are loaded into a running process (allocator.c) may need more
+ * thread-local storage than is left over unless it is asked for in time.
+ */
+static void make_room_for_tls(char **argv)
+{
+	if (getenv("GLIBC_TUNABLES"))
+		return;
+	setenv("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=65536", 1);
+	execv("/proc/self/exe", argv);
+	bench_die("it cannot be started anew");
+}
+
 int main(int argc, char **argv)
 {
 	const char *json = NULL;
@@ -145,6 +160,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], PEER_OPTION))
 		return peer_main(argv + 2);
+	make_room_for_tls(argv);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'j')
 			json = optarg;

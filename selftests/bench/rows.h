@@ -27,4 +27,16 @@ void core_shards(u64 arg);
 void core_residual_90(u64 arg);
 void core_resident_full(u64 arg);
 
+/* host_single.c */
+void host_pair64(u64 charge);
+void host_live(u64 charge);
+void host_live_sized(u64 charge);
+
+/* host_handover.c */
+void host_prodcon(u64 charge);
+
+/* host_crowd.c */
+void host_larson(u64 charge);
+void host_xmalloc(u64 charge);
+
 #endif /* SHMZONE_BENCH_ROWS_H */
