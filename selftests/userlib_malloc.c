@@ -422,7 +422,7 @@ TEST(sqlite3)
 TEST(python3)
 {
 	char *argv[] = {
-		"/usr/bin/python3", "-I", "-c",
+		"/usr/bin/python3", "-c",
 		"import os, subprocess\n"
 		"d = {i: [str(i)] * 3 for i in range(2000)}\n"
 		"child = os.fork()\n"

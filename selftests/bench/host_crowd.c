@@ -12,6 +12,7 @@
  * Time is wall time for each object of all threads together.
  */
 #include "allocator.h"
+#include "pattern.h"
 #include "rows.h"
 
 #include <stdatomic.h>
@@ -27,6 +28,11 @@
 #define BATCH		64U
 #define BATCHES		500U
 
+struct owned {
+	void *object[OBJECTS];
+	u32 bytes[OBJECTS];
+};
+
 struct batch {
 	void *object[BATCH];
 };
@@ -38,15 +44,13 @@ struct crowd;
  * @crowd: of which it is one
  * @thread: the thread
  * @first: where in the steps it begins
- * @object: larson: its objects, exchanged from life to life
- * @next: larson: the objects of its next life
+ * @owned: larson: its objects, exchanged from life to life
  */
 struct member {
 	struct crowd *crowd;
 	pthread_t thread;
 	u32 first;
-	void **object;
-	void **next;
+	struct owned *owned;
 };
 
 /**
@@ -90,7 +94,7 @@ static void *crowd_begin(const struct allocator *allocator, u64 threads)
 	for (i = 0; i < threads; i++) {
 		crowd->member[i].crowd = crowd;
 		crowd->member[i].first = i * (STEPS / THREADS_MAX);
-		crowd->member[i].object = bench_calloc(OBJECTS, sizeof(void *));
+		crowd->member[i].owned = bench_calloc(1, sizeof(struct owned));
 	}
 	return crowd;
 }
@@ -100,19 +104,21 @@ static void *crowd_begin(const struct allocator *allocator, u64 threads)
 static __always_inline void larson_life(struct member *member, const bool zone)
 {
 	const struct allocator *from = member->crowd->from;
+	struct owned *owned = member->owned;
 	const struct step *step;
-	void **place;
+	void **object;
 	u32 i;
 
 	for (i = 0; i < REPLACED; i++) {
 		step = &member->crowd->steps[(member->first + i) % STEPS];
-		place = &member->object[step->place % OBJECTS];
-		if (*place) {
-			look(*place);
-			drop(from, *place, zone);
+		object = &owned->object[step->place % OBJECTS];
+		if (*object) {
+			look(*object);
+			drop(from, *object, zone);
 		}
-		*place = take(from, step->bytes, zone);
-		touch(*place, step->bytes);
+		*object = take(from, step->bytes, zone);
+		touch(*object, step->bytes);
+		owned->bytes[step->place % OBJECTS] = step->bytes;
 	}
 	member->first += i;
 }
@@ -131,12 +137,24 @@ static void *larson_life_zone(void *arg)
 
 static void hand_on(struct crowd *crowd)
 {
+	struct owned *first = crowd->member[0].owned;
 	u32 i;
 
+	for (i = 0; i + 1 < crowd->threads; i++)
+		crowd->member[i].owned = crowd->member[i + 1].owned;
+	crowd->member[i].owned = first;
+}
+
+static u64 larson_live(const void *arg)
+{
+	const struct crowd *crowd = arg;
+	u64 sum = 0;
+	u32 i, j;
+
 	for (i = 0; i < crowd->threads; i++)
-		crowd->member[(i + 1) % crowd->threads].next = crowd->member[i].object;
-	for (i = 0; i < crowd->threads; i++)
-		crowd->member[i].object = crowd->member[i].next;
+		for (j = 0; j < OBJECTS; j++)
+			sum += crowd->member[i].owned->bytes[j];
+	return sum;
 }
 
 static __always_inline void larson(struct watch *watch, void *arg, const bool zone)
@@ -153,6 +171,12 @@ static __always_inline void larson(struct watch *watch, void *arg, const bool zo
 }
 
 BOTH(larson);
+
+const struct pattern pattern_larson = {
+	.rounds = larson_rounds,
+	.begin = crowd_begin,
+	.live_bytes = larson_live,
+};
 
 /* xmalloc */
 

@@ -14,6 +14,7 @@
  * not.
  */
 #include "allocator.h"
+#include "pattern.h"
 #include "rows.h"
 
 #include <stdlib.h>
@@ -136,6 +137,23 @@ static void *live_begin(const struct allocator *allocator, u64 arg)
 	return live;
 }
 
+static u64 live_bytes(const void *arg)
+{
+	const struct live *live = arg;
+	u64 sum = 0;
+	u32 i;
+
+	for (i = 0; i < PLACES; i++)
+		sum += live->bytes[i];
+	return sum;
+}
+
+const struct pattern pattern_live = {
+	.rounds = replaced_rounds,
+	.begin = live_begin,
+	.live_bytes = live_bytes,
+};
+
 /* What a round needs, and the process that has it. */
 struct fresh {
 	u32 index;
@@ -194,8 +212,6 @@ static void live_fresh(u64 charge)
 
 	if (watch == MAP_FAILED)
 		bench_die("out of memory");
-	/* The program's own memory is touched in advance. */
-	memset(live->object, 0, sizeof(live->object) + sizeof(live->bytes));
 	for (i = 0; i < ALLOCATORS; i++) {
 		fresh[i] = (struct fresh){ i, charge, watch, live };
 		sides[i] = (struct side){ fresh_round, &fresh[i] };

@@ -38,6 +38,16 @@ const struct row rows[] = {
 	{ "host.xmalloc", host_xmalloc, 1 },
 	{ "host.xmalloc", host_xmalloc, 2 },
 	{ "host.xmalloc", host_xmalloc, 4 },
+	{ "host.trace.sqlite3", host_trace, 0 },
+	{ "host.trace.python3", host_trace, 1 },
+	{ "host.trace.cc1", host_trace, 2 },
+	{ "host.trace.perl", host_trace, 3 },
+	{ "host.resident.live", host_resident, 0 },
+	{ "host.resident.larson", host_resident, 1 },
+	{ "host.resident.sqlite3", host_resident, 2 },
+	{ "host.resident.python3", host_resident, 3 },
+	{ "host.resident.cc1", host_resident, 4 },
+	{ "host.resident.perl", host_resident, 5 },
 };
 
 const u32 row_count = ARRAY_SIZE(rows);

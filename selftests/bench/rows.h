@@ -39,4 +39,13 @@ void host_prodcon(u64 charge);
 void host_larson(u64 charge);
 void host_xmalloc(u64 charge);
 
+/* host_trace.c */
+void host_trace(u64 index);
+
+/* host_resident.c; the option makes this program one that is looked at. */
+#define RESIDENT_OPTION	"--resident"
+
+void host_resident(u64 which);
+int resident_main(char **args);
+
 #endif /* SHMZONE_BENCH_ROWS_H */
