@@ -102,15 +102,19 @@ static int inside_alignment(void)
 
 static int inside_contents(void)
 {
-	size_t bytes;
-	char *object = malloc(slot_bytes);
+	char *objects[200], *object;
+	size_t bytes, i;
 
-	memset(object, 7, SLOT);
-	free(object);
-	/* Most likely the same. */
-	object = calloc(slot_bytes, 1);
-	CHECK(all_bytes(object, SLOT, 0));
-	memset(object, 7, SLOT);
+	for (i = 0; i < 200; i++)
+		objects[i] = memset(malloc(slot_bytes), 7, SLOT);
+	for (i = 0; i < 200; i++)
+		free(objects[i]);
+	/* Most of them, if not all, where one was before. */
+	for (i = 0; i < 200; i++) {
+		objects[i] = calloc(slot_bytes, 1);
+		CHECK(all_bytes(objects[i], SLOT, 0));
+	}
+	object = memset(objects[0], 7, SLOT);
 	for (bytes = 2 * SLOT; bytes < SPAN; bytes *= 3) {
 		object = realloc(object, bytes);
 		CHECK(all_bytes(object, SLOT, 7));

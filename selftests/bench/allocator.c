@@ -7,10 +7,12 @@
  * program starts, for which main() makes room.
  */
 #include "allocator.h"
+#include "guest.h"
 
 #include <dlfcn.h>
 
 #define ZONE_BYTES	(16ULL << 30)
+#define BOOST_BYTES	(256ULL << 20)
 
 /* What peers call their functions; NULL where they have none. */
 static const char *const sized_names[PEERS] = { NULL, "sdallocx", "tc_free_sized", "mi_free_size" };
@@ -48,22 +50,30 @@ static bool load_peer(struct allocator *to, u32 peer)
 	return true;
 }
 
+static struct shmz *(*zone_create_by)(const char *name, u64 bytes, const void *options);
+
+struct shmz *allocator_zone(void)
+{
+	struct shmz *zone = zone_create_by(NULL, ZONE_BYTES, NULL);
+
+	if (!zone)
+		bench_die("a zone cannot be created");
+	return zone;
+}
+
 static bool load_zone(struct allocator *to, u64 charge)
 {
-	struct shmz *(*create)(const char *name, u64 bytes, const void *options);
-	char text[16];
 	void *library;
+	char text[16];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)charge);
 	setenv("SHMZONE_HOST_CHARGE", text, 1);
-	library = dlopen(ZONE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	library = dlopen(in_guest ? REAL_LIBRARY : ZONE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	if (!library)
 		return false;
 	to->name = "shmzone";
-	create = find(library, "shmz_create");
-	to->zone = create(NULL, ZONE_BYTES, NULL);
-	if (!to->zone)
-		bench_die("a zone cannot be created");
+	zone_create_by = find(library, "shmz_create");
+	to->zone = allocator_zone();
 	to->zone_take = find(library, "shmz_alloc");
 	to->zone_drop = find(library, "shmz_free");
 	to->zone_drop_sized = find(library, "shmz_free_sized");
@@ -82,6 +92,20 @@ const struct allocator *allocator_load(u32 index, u64 charge)
 	if (index ? load_peer(allocator, index - 1) : load_zone(allocator, charge))
 		return allocator;
 	return NULL;
+}
+
+const struct allocator *allocator_boost(void)
+{
+	static struct allocator boost = { .name = "boost" };
+	void *library = dlopen(BOOST_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	bool (*begin)(size_t bytes);
+
+	if (!library)
+		return NULL;
+	begin = find(library, "peer_begin");
+	boost.take = find(library, "peer_take");
+	boost.drop = find(library, "peer_drop");
+	return begin(BOOST_BYTES) ? &boost : NULL;
 }
 
 const char *allocator_lacks(u32 index)

@@ -71,6 +71,12 @@ struct allocator {
  */
 const struct allocator *allocator_load(u32 index, u64 charge);
 
+/* One more zone, for a copy of the first allocator. */
+struct shmz *allocator_zone(void);
+
+/* Boost.Interprocess: it only takes and drops. NULL if it is not there. */
+const struct allocator *allocator_boost(void);
+
 /* Why there may be none. */
 const char *allocator_lacks(u32 index);
 

@@ -5,6 +5,7 @@
  * median.
  */
 #include "allocator.h"
+#include "guest.h"
 #include "host.h"
 
 #include <math.h>
@@ -29,7 +30,10 @@ const struct step *steps_make(void)
 const char *contest_where(const char *what, u64 charge)
 {
 	static char where[64];
-	int n = snprintf(where, sizeof(where), "native, %s", what);
+	int n = snprintf(where, sizeof(where), "%s", in_guest ? guest_where(what) : "native, ");
+
+	if (!in_guest)
+		n += snprintf(where + n, sizeof(where) - n, "%s", what);
 
 	if (charge > 1)
 		snprintf(where + n, sizeof(where) - n, ", ioctl x%llu", (unsigned long long)charge);

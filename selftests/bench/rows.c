@@ -48,6 +48,14 @@ const struct row rows[] = {
 	{ "host.resident.python3", host_resident, 3 },
 	{ "host.resident.cc1", host_resident, 4 },
 	{ "host.resident.perl", host_resident, 5 },
+	{ "vm.pair64", host_pair64, 1 },
+	{ "vm.live", host_live, 1 },
+	{ "vm.scale2", vm_scale2 },
+	{ "vm.vs_boost2", vm_vs_boost2 },
+	{ "vm.prodcon2", vm_prodcon2 },
+	{ "vm.ioctl_alloc", vm_ioctl_alloc },
+	{ "vm.ioctl_batch64", vm_ioctl_batch64 },
+	{ "vm.ioctl_drain63", vm_ioctl_drain63 },
 };
 
 const u32 row_count = ARRAY_SIZE(rows);

@@ -48,4 +48,14 @@ void host_trace(u64 index);
 void host_resident(u64 which);
 int resident_main(char **args);
 
+/* vm_processes.c */
+void vm_scale2(u64 arg);
+void vm_vs_boost2(u64 arg);
+void vm_prodcon2(u64 arg);
+
+/* vm_ioctl.c */
+void vm_ioctl_alloc(u64 arg);
+void vm_ioctl_batch64(u64 arg);
+void vm_ioctl_drain63(u64 arg);
+
 #endif /* SHMZONE_BENCH_ROWS_H */

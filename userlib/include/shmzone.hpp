@@ -68,13 +68,10 @@ private:
 		return object;
 	}
 
-	/* One that was aligned may be larger than its size says. */
-	void do_deallocate(void *object, std::size_t bytes, std::size_t align) override
+	/* Of whichever alignment. */
+	void do_deallocate(void *object, std::size_t bytes, std::size_t) override
 	{
-		if (natural(bytes, align))
-			shmz_free_sized(zone_, object, bytes);
-		else
-			shmz_free(zone_, object);
+		shmz_free_sized(zone_, object, bytes);
 	}
 
 	bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override
