@@ -273,9 +273,9 @@ static const struct {
 	int (*function)(void);
 } insides[] = {
 	{ "heap_is_a_zone", inside_heap_is_a_zone }, { "alignment", inside_alignment },
-	{ "contents", inside_contents }, { "fork_copies", inside_fork_copies }, { "threads", inside_threads },
-	{ "double_free", inside_double_free }, { "wild_free", inside_wild_free }, { "limit", inside_limit },
-	{ "name", inside_name },
+	{ "contents", inside_contents }, { "fork_copies", inside_fork_copies },
+	{ "threads", inside_threads }, { "double_free", inside_double_free },
+	{ "wild_free", inside_wild_free }, { "limit", inside_limit }, { "name", inside_name },
 };
 
 __attribute__((constructor)) static void inside(void)

@@ -185,6 +185,9 @@ struct contest {
 /* "native, WHAT" and the charge, until the next call. */
 const char *contest_where(const char *what, u64 charge);
 
+/* Leaves one bar alone, that of the ratio to tcmalloc. */
+void contest_beside_tcmalloc(struct contest *contest, double bar);
+
 /* Measures and reports it. */
 void contest_run(const struct contest *contest);
 

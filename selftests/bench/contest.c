@@ -40,6 +40,12 @@ const char *contest_where(const char *what, u64 charge)
 	return where;
 }
 
+void contest_beside_tcmalloc(struct contest *contest, double bar)
+{
+	memset(contest->bars, 0, sizeof(contest->bars));
+	contest->bars[TCMALLOC] = bar;
+}
+
 /* Returns an index of samples, or 0 if no peer was there. */
 static u32 best_peer(const struct sample *samples)
 {

@@ -28,7 +28,8 @@ const char *guest_where(const char *what)
 			bench_die("there is no /proc/cpuinfo");
 		fclose(file);
 	}
-	snprintf(where, sizeof(where), "%s, %s", strstr(cpu, "QEMU TCG") ? "emulated" : "KVM", what);
+	snprintf(where, sizeof(where), "%s, %s",
+		 strstr(cpu, "QEMU TCG") ? "emulated" : "KVM", what);
 	return where;
 }
 

@@ -12,6 +12,12 @@
 
 extern bool in_guest;
 
+/* An emulated guest is slow: how often to do what is done @n times elsewhere. */
+static inline u32 guest_fewer(u32 n)
+{
+	return in_guest ? n / 16 : n;
+}
+
 /* Rows that there may be. */
 #define GUEST_ROWS	32
 

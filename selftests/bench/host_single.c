@@ -35,16 +35,16 @@ static __always_inline void pair(struct watch *watch, void *arg, const bool zone
 	const struct pair *pair = arg;
 	const struct allocator *from = pair->from;
 	size_t bytes = pair->bytes;
+	u32 i, n = guest_fewer(PAIRS);
 	void *object;
-	u32 i;
 
 	watch_start(watch);
-	for (i = 0; i < PAIRS; i++) {
+	for (i = 0; i < n; i++) {
 		object = take(from, bytes, zone);
 		touch(object, bytes);
 		drop(from, object, zone);
 	}
-	watch_stop(watch, PAIRS);
+	watch_stop(watch, n);
 }
 
 BOTH(pair);
@@ -70,7 +70,7 @@ void host_pair64(u64 charge)
 	};
 
 	if (in_guest)
-		memcpy(contest.bars, (double[PEERS]){ 0, 0, 1, 0 }, sizeof(contest.bars));
+		contest_beside_tcmalloc(&contest, 1);
 	contest_run(&contest);
 }
 
@@ -99,12 +99,12 @@ static __always_inline void replace(struct watch *watch, struct live *live, cons
 {
 	const struct allocator *from = live->from;
 	const struct step *step = live->steps;
-	u32 i;
+	u32 i, n = guest_fewer(LIVE_OPS);
 
 	if (!live->object[0])
 		fill(live, zone);
 	watch_start(watch);
-	for (i = 0; i < LIVE_OPS; i++, step++) {
+	for (i = 0; i < n; i++, step++) {
 		look(live->object[step->place]);
 		if (sized)
 			drop_sized(from, live->object[step->place], live->bytes[step->place], zone);
@@ -114,7 +114,7 @@ static __always_inline void replace(struct watch *watch, struct live *live, cons
 		live->object[step->place] = take(from, step->bytes, zone);
 		touch(live->object[step->place], step->bytes);
 	}
-	watch_stop(watch, LIVE_OPS);
+	watch_stop(watch, n);
 }
 
 static __always_inline void replaced(struct watch *watch, void *arg, const bool zone)
@@ -241,7 +241,7 @@ void host_live(u64 charge)
 		live_fresh(charge);
 	/* By time a guest that is emulated says nothing of processors' caches. */
 	if (in_guest)
-		contest.bars[2] = 1;
+		contest_beside_tcmalloc(&contest, 1);
 	contest_run(&contest);
 }
 

@@ -172,7 +172,8 @@ static bool convert_one(struct numbering *numbers, const struct raw_record *raw,
 	i = place_of(numbers, raw->op == TRACE_DROP ? raw->object : raw->old);
 	if (!numbers->address[i])
 		return false;
-	step->object = number = numbers->number[i];
+	number = numbers->number[i];
+	step->object = number;
 	number_remove(numbers, i);
 	numbers->spare[numbers->spares++] = number;
 	/* The last number that got free is the next that is given. */

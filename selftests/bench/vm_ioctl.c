@@ -32,7 +32,7 @@ struct calls {
 	u64 seed;
 };
 
-static void call(int fd, unsigned long cmd, void *args)
+static void ask(int fd, unsigned long cmd, void *args)
 {
 	if (ioctl(fd, cmd, args))
 		bench_die("a call of the module failed");
@@ -47,7 +47,7 @@ static void make(struct calls *calls, u64 *offsets, u32 count)
 		.count = count,
 	};
 
-	call(calls->zone, SHMZONE_ALLOC, &args);
+	ask(calls->zone, SHMZONE_ALLOC, &args);
 	BENCH_ASSERT(args.out_count == count);
 }
 
@@ -59,7 +59,7 @@ static void unmake(struct calls *calls, const u64 *offsets, u32 count)
 		.count = count,
 	};
 
-	call(calls->zone, SHMZONE_FREE, &args);
+	ask(calls->zone, SHMZONE_FREE, &args);
 	BENCH_ASSERT(args.out_count == count);
 }
 

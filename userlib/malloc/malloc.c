@@ -76,7 +76,7 @@ void free(void *object)
 	else
 		other_usable(object);
 	if (ret)
-		heap_die("free() of what is no object", 0);
+		heap_die("what is freed is no object", 0);
 }
 
 size_t malloc_usable_size(void *object)
