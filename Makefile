@@ -74,7 +74,7 @@ fuzz: ## fuzz the allocator's core as a program
 	@$(MAKE) -C selftests/host BUILD=$(BUILD)/host fuzz
 
 .PHONY: bench
-bench: deps ## measure it beside other allocators; ROWS="PREFIX..." selects
+bench: deps lib ## measure it beside other allocators; ROWS="PREFIX..." selects
 	@$(MAKE) -s -C selftests/bench BUILD=$(BUILD)/bench JSON=$(BUILD)/bench.json run
 
 .PHONY: kunit

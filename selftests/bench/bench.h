@@ -210,6 +210,11 @@ void report_print_sum(const json_t *figures);
 /* Prints a few lines. */
 void machine_print(void);
 
+/* guest.c */
+
+/* "emulated, WHAT" or "KVM, WHAT", until the next call. */
+const char *guest_where(const char *what);
+
 /* rows.c */
 
 /**

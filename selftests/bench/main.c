@@ -10,7 +10,9 @@
  * handing in its figures makes the program fail.
  */
 #include "bench.h"
+#include "guest.h"
 #include "peer.h"
+#include "rows.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -32,11 +34,15 @@ void bench_die(const char *format, ...)
 
 void *bench_calloc(size_t n, size_t bytes)
 {
-	void *memory = calloc(n, bytes);
+	volatile char *memory = calloc(n, bytes);
+	size_t i;
 
 	if (!memory)
 		bench_die("out of memory");
-	return memory;
+	/* So that its pages are no part of what is measured. */
+	for (i = 0; i < n * bytes; i += PAGE_SIZE)
+		memory[i] = 0;
+	return (void *)memory;
 }
 
 static void *parked(void *arg)
@@ -66,7 +72,9 @@ static void row_child(const struct row *row, int fd)
 	row->run(row->arg);
 	if (json_dumpfd(report_end(), fd, 0))
 		bench_die("%s: its figures cannot be handed over", row->name);
-	exit(0);
+	/* Several allocators' last words do not go together. */
+	fflush(NULL);
+	_exit(0);
 }
 
 /* Returns the figures, or NULL for a row that failed. */
@@ -105,16 +113,35 @@ static bool selected(const char *name, char *const *prefixes)
 	return false;
 }
 
+/* All rows for a guest at once. Returns 1 if any failed. */
+static u32 run_guest(const char *const *names, u32 n, json_t *all)
+{
+	bool failed;
+	json_t *figures = guest_run(names, n, &failed);
+
+	report_print(figures);
+	if (failed)
+		printf("vm.*\n  not all of these were measured\n");
+	json_array_extend(all, figures);
+	json_decref(figures);
+	return failed;
+}
+
 /* Returns how many rows failed. */
 static u32 run_rows(char *const *prefixes, json_t *all)
 {
-	u32 i, chosen = 0, failed = 0;
+	u32 i, n = 0, chosen = 0, failed = 0;
+	const char *guests[GUEST_ROWS];
 	json_t *figures;
 
 	for (i = 0; i < row_count; i++) {
 		if (!selected(rows[i].name, prefixes))
 			continue;
 		chosen++;
+		if (guest_has(rows[i].name) && !in_guest) {
+			guests[n++] = rows[i].name;
+			continue;
+		}
 		figures = row_run(&rows[i]);
 		if (!figures) {
 			printf("%s\n  failed\n", rows[i].name);
@@ -125,16 +152,33 @@ static u32 run_rows(char *const *prefixes, json_t *all)
 		json_array_extend(all, figures);
 		json_decref(figures);
 	}
+	BENCH_ASSERT(n <= GUEST_ROWS);
 	if (!chosen)
 		bench_die("there is no such row");
+	if (n)
+		failed += run_guest(guests, n, all);
 	return failed;
 }
 
 static const struct option options[] = {
 	{ "json", required_argument, NULL, 'j' },
 	{ "rounds", required_argument, NULL, 'r' },
+	{ "guest", no_argument, NULL, 'g' },
 	{}
 };
+
+/*
+ * Allocators that are loaded into a running process (allocator.c) may need more
+ * thread-local storage than is left over unless it is asked for in time.
+ */
+static void make_room_for_tls(char **argv)
+{
+	if (getenv("GLIBC_TUNABLES"))
+		return;
+	setenv("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=65536", 1);
+	execv("/proc/self/exe", argv);
+	bench_die("it cannot be started anew");
+}
 
 int main(int argc, char **argv)
 {
@@ -145,11 +189,16 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], PEER_OPTION))
 		return peer_main(argv + 2);
+	make_room_for_tls(argv);
+	if (argc > 3 && !strcmp(argv[1], RESIDENT_OPTION))
+		return resident_main(argv + 2);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'j')
 			json = optarg;
 		else if (option == 'r')
 			rounds_wanted = min_t(u32, max(atoi(optarg), 1), ROUNDS_MAX);
+		else if (option == 'g')
+			in_guest = true;
 		else
 			return 2;
 	}

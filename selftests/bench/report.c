@@ -230,7 +230,8 @@ static void print_entry(const json_t *entry)
 
 void report_print(const json_t *figures)
 {
-	const char *name, *last = "";
+	static char last[64];
+	const char *name;
 	json_t *entry;
 	size_t i;
 
@@ -239,7 +240,7 @@ void report_print(const json_t *figures)
 		if (strcmp(name, last))
 			printf("%s\n", name);
 		print_entry(entry);
-		last = name;
+		snprintf(last, sizeof(last), "%s", name);
 	}
 	fflush(stdout);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All rows, in the order of the table.
+ * All rows, in the order of the table. Those of one name are a row with several
+ * charges for an ioctl.
  */
 #include "rows.h"
 
@@ -19,6 +20,42 @@ const struct row rows[] = {
 	{ "core.meta_64", core_meta, 64 },
 	{ "core.residual_90", core_residual_90 },
 	{ "core.resident_full", core_resident_full },
+	{ "host.pair64", host_pair64, 1 },
+	{ "host.pair64", host_pair64, 2 },
+	{ "host.pair64", host_pair64, 4 },
+	{ "host.live", host_live, 1 },
+	{ "host.live", host_live, 2 },
+	{ "host.live", host_live, 4 },
+	{ "host.live_sized", host_live_sized, 1 },
+	{ "host.live_sized", host_live_sized, 2 },
+	{ "host.live_sized", host_live_sized, 4 },
+	{ "host.prodcon", host_prodcon, 1 },
+	{ "host.prodcon", host_prodcon, 2 },
+	{ "host.prodcon", host_prodcon, 4 },
+	{ "host.larson", host_larson, 1 },
+	{ "host.larson", host_larson, 2 },
+	{ "host.larson", host_larson, 4 },
+	{ "host.xmalloc", host_xmalloc, 1 },
+	{ "host.xmalloc", host_xmalloc, 2 },
+	{ "host.xmalloc", host_xmalloc, 4 },
+	{ "host.trace.sqlite3", host_trace, 0 },
+	{ "host.trace.python3", host_trace, 1 },
+	{ "host.trace.cc1", host_trace, 2 },
+	{ "host.trace.perl", host_trace, 3 },
+	{ "host.resident.live", host_resident, 0 },
+	{ "host.resident.larson", host_resident, 1 },
+	{ "host.resident.sqlite3", host_resident, 2 },
+	{ "host.resident.python3", host_resident, 3 },
+	{ "host.resident.cc1", host_resident, 4 },
+	{ "host.resident.perl", host_resident, 5 },
+	{ "vm.pair64", host_pair64, 1 },
+	{ "vm.live", host_live, 1 },
+	{ "vm.scale2", vm_scale2 },
+	{ "vm.vs_boost2", vm_vs_boost2 },
+	{ "vm.prodcon2", vm_prodcon2 },
+	{ "vm.ioctl_alloc", vm_ioctl_alloc },
+	{ "vm.ioctl_batch64", vm_ioctl_batch64 },
+	{ "vm.ioctl_drain63", vm_ioctl_drain63 },
 };
 
 const u32 row_count = ARRAY_SIZE(rows);

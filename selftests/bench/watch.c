@@ -4,7 +4,8 @@
  *
  * The counter is free running and read by a system call, outside of the time
  * that is measured. Both the clock and the counter see part of the reading
- * itself, which is found out once, as the least of many, and subtracted.
+ * itself, which is found out once, as the least of many, and subtracted. What
+ * threads do that are made later is counted too.
  */
 #include "bench.h"
 
@@ -26,6 +27,7 @@ static void counter_open(void)
 		.config = PERF_COUNT_HW_INSTRUCTIONS,
 		.exclude_kernel = 1,
 		.exclude_hv = 1,
+		.inherit = 1,
 	};
 	u64 value;
 

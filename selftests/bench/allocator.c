@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Allocators as shared objects in this process.
+ *
+ * RTLD_LOCAL keeps each one's malloc() to itself: the program's own is glibc's
+ * all the time. Some want thread-local storage that is laid out when the
+ * program starts, for which main() makes room.
+ */
+#include "allocator.h"
+#include "guest.h"
+
+#include <dlfcn.h>
+
+#define ZONE_BYTES	(16ULL << 30)
+#define BOOST_BYTES	(256ULL << 20)
+
+/* What peers call their functions; NULL where they have none. */
+static const char *const sized_names[PEERS] = { NULL, "sdallocx", "tc_free_sized", "mi_free_size" };
+
+static struct allocator allocators[ALLOCATORS];
+
+static void *find(void *library, const char *name)
+{
+	void *function = dlsym(library, name);
+
+	if (!function)
+		bench_die("%s", dlerror());
+	return function;
+}
+
+static void *open_library(const char *name)
+{
+	return name ? dlopen(name, RTLD_NOW | RTLD_LOCAL) :
+		      dlopen("libc.so.6", RTLD_NOW);
+}
+
+static bool load_peer(struct allocator *to, u32 peer)
+{
+	void *library = open_library(peers[peer].library);
+
+	if (!library)
+		return false;
+	to->name = peers[peer].name;
+	to->take = find(library, "malloc");
+	to->drop = find(library, "free");
+	to->drop_sized = find(library, sized_names[peer] ?: "free");
+	to->take_zeroed = find(library, "calloc");
+	to->resize = find(library, "realloc");
+	to->take_aligned = find(library, "memalign");
+	return true;
+}
+
+static struct shmz *(*zone_create_by)(const char *name, u64 bytes, const void *options);
+
+struct shmz *allocator_zone(void)
+{
+	struct shmz *zone = zone_create_by(NULL, ZONE_BYTES, NULL);
+
+	if (!zone)
+		bench_die("a zone cannot be created");
+	return zone;
+}
+
+static bool load_zone(struct allocator *to, u64 charge)
+{
+	void *library;
+	char text[16];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)charge);
+	setenv("SHMZONE_HOST_CHARGE", text, 1);
+	library = dlopen(in_guest ? REAL_LIBRARY : ZONE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	if (!library)
+		return false;
+	to->name = "shmzone";
+	zone_create_by = find(library, "shmz_create");
+	to->zone = allocator_zone();
+	to->zone_take = find(library, "shmz_alloc");
+	to->zone_drop = find(library, "shmz_free");
+	to->zone_drop_sized = find(library, "shmz_free_sized");
+	to->zone_take_zeroed = find(library, "shmz_calloc");
+	to->zone_resize = find(library, "shmz_realloc");
+	to->zone_take_aligned = find(library, "shmz_aligned_alloc");
+	return true;
+}
+
+const struct allocator *allocator_load(u32 index, u64 charge)
+{
+	struct allocator *allocator = &allocators[index];
+
+	if (allocator->name)
+		return allocator;
+	if (index ? load_peer(allocator, index - 1) : load_zone(allocator, charge))
+		return allocator;
+	return NULL;
+}
+
+const struct allocator *allocator_boost(void)
+{
+	static struct allocator boost = { .name = "boost" };
+	void *library = dlopen(BOOST_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	bool (*begin)(size_t bytes);
+
+	if (!library)
+		return NULL;
+	begin = find(library, "peer_begin");
+	boost.take = find(library, "peer_take");
+	boost.drop = find(library, "peer_drop");
+	return begin(BOOST_BYTES) ? &boost : NULL;
+}
+
+const char *allocator_lacks(u32 index)
+{
+	return index ? "did not load, is it installed?" : "libshmzone-host.so is not there";
+}
