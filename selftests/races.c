@@ -62,7 +62,8 @@ struct race {
 	void (*roles[ROLES_MAX])(__u64 *random);
 	__u64 bytes, limit;
 	__u32 kind;
-	void (*begin)(void), (*end)(void);
+	void (*begin)(void);
+	void (*end)(void);
 };
 
 static const struct race races[] = {
