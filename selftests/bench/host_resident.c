@@ -60,8 +60,8 @@ static u64 resident_bytes(void)
 
 	close(fd);
 	text[max(n, 0)] = 0;
-	return (kilobytes(text, "\nPss_Anon:") + kilobytes(text, "\nPss_Shmem:") -
-		kilobytes(text, "\nLazyFree:")) << 10;
+	return 1024 * (kilobytes(text, "\nPss_Anon:") + kilobytes(text, "\nPss_Shmem:") -
+		       kilobytes(text, "\nLazyFree:"));
 }
 
 int resident_main(char **args)

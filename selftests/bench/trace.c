@@ -22,38 +22,44 @@
 const char *const trace_names[TRACES] = { "sqlite3", "python3", "cc1", "perl" };
 
 /* What they are given to do: each some hundred thousand steps and more. */
-static char *const commands[TRACES][16] = {
-	{
-		"/usr/bin/sqlite3", ":memory:",
-		"create table t(a integer primary key, b text, c real);"
-		"with recursive n(x) as (select 1 union all select x + 1 from n where x < 60000)"
-		" insert into t select x, hex(x * 7919 % 65537), x / 3.0 from n;"
-		"create index i on t(b);"
-		"select count(*) from t x join t y on x.b = y.b where x.a < 20000;"
-		"select b, group_concat(a) from t group by substr(b, 1, 3) order by b limit 1;"
-		"update t set b = b || 'x' where a % 5 = 0; delete from t where a % 3 = 0;"
-		"select sum(length(b)) from t;", NULL
-	}, {
-		"/usr/bin/python3", "-c",
-		"import ast, glob, json\n"
-		"names = sorted(glob.glob('/usr/lib/python3*/[a-j]*.py'))[:25]\n"
-		"trees = [ast.parse(open(n).read()) for n in names]\n"
-		"count = sum(1 for t in trees for n in ast.walk(t))\n"
-		"text = json.dumps([{'n': i, 's': str(i) * 3} for i in range(20000)])\n"
-		"print(count, len(json.loads(text)))\n", NULL
-	}, {
-		CC1, "-quiet", "-O2", "-D_GNU_SOURCE", "-DHOST_FAST", "-imultiarch",
-		"x86_64-linux-gnu", "-I", SOURCES "/selftests/host", "-include",
-		SOURCES "/selftests/host/core_env.h", "-o", "/dev/null",
-		SOURCES "/kmod/core/pages.c", NULL
-	}, {
-		"/usr/bin/perl", "-e",
-		"my %h; for my $i (1 .. 60000) { my $k = 'k' . ($i * 7919 % 65537);"
-		" $h{$k} = [$i, \"value $i\", { n => $i }]; delete $h{'k' . ($i / 2)} if $i % 3; }"
-		" my @s = sort { $a cmp $b } map { my $x = $_; $x =~ s/(\\d+)/<$1>/g; $x } keys %h;"
-		" print scalar(@s), \"\\n\" x (length(join ',', @s) > 0);", NULL
-	},
+static char *const run_sqlite3[] = {
+	"/usr/bin/sqlite3", ":memory:",
+	"create table t(a integer primary key, b text, c real);"
+	"with recursive n(x) as (select 1 union all select x + 1 from n where x < 60000)"
+	" insert into t select x, hex(x * 7919 % 65537), x / 3.0 from n;"
+	"create index i on t(b);"
+	"select count(*) from t x join t y on x.b = y.b where x.a < 20000;"
+	"select b, group_concat(a) from t group by substr(b, 1, 3) order by b limit 1;"
+	"update t set b = b || 'x' where a % 5 = 0; delete from t where a % 3 = 0;"
+	"select sum(length(b)) from t;", NULL
 };
+
+static char *const run_python3[] = {
+	"/usr/bin/python3", "-c",
+	"import ast, glob, json\n"
+	"names = sorted(glob.glob('/usr/lib/python3*/[a-j]*.py'))[:25]\n"
+	"trees = [ast.parse(open(n).read()) for n in names]\n"
+	"count = sum(1 for t in trees for n in ast.walk(t))\n"
+	"text = json.dumps([{'n': i, 's': str(i) * 3} for i in range(20000)])\n"
+	"print(count, len(json.loads(text)))\n", NULL
+};
+
+static char *const run_cc1[] = {
+	CC1, "-quiet", "-O2", "-D_GNU_SOURCE", "-DHOST_FAST", "-imultiarch",
+	"x86_64-linux-gnu", "-I", SOURCES "/selftests/host", "-include",
+	SOURCES "/selftests/host/core_env.h", "-o", "/dev/null",
+	SOURCES "/kmod/core/pages.c", NULL
+};
+
+static char *const run_perl[] = {
+	"/usr/bin/perl", "-e",
+	"my %h; for my $i (1 .. 60000) { my $k = 'k' . ($i * 7919 % 65537);"
+	" $h{$k} = [$i, \"value $i\", { n => $i }]; delete $h{'k' . ($i / 2)} if $i % 3; }"
+	" my @s = sort { $a cmp $b } map { my $x = $_; $x =~ s/(\\d+)/<$1>/g; $x } keys %h;"
+	" print scalar(@s), \"\\n\" x (length(join ',', @s) > 0);", NULL
+};
+
+static char *const *const commands[TRACES] = { run_sqlite3, run_python3, run_cc1, run_perl };
 
 /* Recording. */
 
