@@ -65,7 +65,7 @@ TEST(killed_at_random)
 	int i, kills = 0;
 
 	ASSERT_NE(NULL, shared);
-	shared->dwell = 5000;
+	dwell_loops = 5000;
 	srand(getpid());
 	for (i = 0; i < WORKERS; i++)
 		workers[i] = start_child(works, shared);
