@@ -30,18 +30,20 @@ void goes_wrong(struct under_locks *shared, const char *what)
 	atomic_compare_exchange_strong(&shared->wrong, &none, what);
 }
 
-static void dwell(const struct under_locks *shared)
+int dwell_loops;
+
+static void dwell(void)
 {
 	volatile int i;
 
-	for (i = 0; i < shared->dwell; i++)
+	for (i = 0; i < dwell_loops; i++)
 		;
 }
 
-void write_pair(struct under_locks *shared, struct pair *pair)
+void write_pair(struct pair *pair)
 {
 	pair->a++;
-	dwell(shared);
+	dwell();
 	pair->b++;
 }
 
@@ -50,7 +52,7 @@ static void read_pair(struct under_locks *shared, const struct pair *pair)
 {
 	uint64_t a = pair->a;
 
-	dwell(shared);
+	dwell();
 	if (pair->a != a || pair->b != a)
 		goes_wrong(shared, "data was written while it was read");
 }
@@ -88,7 +90,7 @@ void use_mutex(struct under_locks *shared)
 		return;
 	if (ret)
 		check(shared, shmz_mutex_consistent(&shared->mutex), "mutex not consistent");
-	write_pair(shared, &shared->under_mutex);
+	write_pair(&shared->under_mutex);
 	check(shared, shmz_mutex_unlock(&shared->mutex), "mutex not unlocked");
 }
 
@@ -106,7 +108,7 @@ void use_rwlock(struct under_locks *shared, bool write)
 	if (ret)
 		check(shared, shmz_rwlock_consistent(rw), "lock not consistent");
 	if (ret || write)
-		write_pair(shared, &shared->under_rwlock);
+		write_pair(&shared->under_rwlock);
 	else
 		read_pair(shared, &shared->under_rwlock);
 	check(shared, shmz_rwlock_unlock(rw), "lock not unlocked");

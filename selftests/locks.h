@@ -36,8 +36,6 @@ struct under_locks {
 	uint64_t limit_ns;
 	/* The same for the tracer, after a kill. */
 	uint64_t dead_ns;
-	/* Loops in the middle of reading and writing, so that more happens there. */
-	int dwell;
 	/* What peers did since the last kill. */
 	_Atomic uint64_t beats[PEERS];
 	_Atomic int stop;
@@ -49,7 +47,7 @@ struct under_locks {
 	/* How often the tracer was not told. */
 	uint64_t untold;
 	/* What a child that is stepped has come to. */
-	_Atomic int step;
+	volatile int step;
 };
 
 /* In memory shared with children, the locks made; NULL if that fails. */
@@ -59,7 +57,10 @@ void goes_wrong(struct under_locks *shared, const char *what);
 /* That @ret is 0. */
 void check(struct under_locks *shared, int ret, const char *what);
 
-void write_pair(struct under_locks *shared, struct pair *pair);
+/* Loops in the middle of reading and writing, so that more happens there. */
+extern int dwell_loops;
+
+void write_pair(struct pair *pair);
 
 /*
  * With a lock, as @ret tells: the data is in order, or it was told that it may

@@ -74,6 +74,7 @@ static double seconds(void)
 static unsigned long run(struct step_sweep *sweep, unsigned long at, bool *goes_on)
 {
 	unsigned long taken;
+	bool ended = false;
 	pid_t child;
 
 	*goes_on = !sweep->before || sweep->before(sweep->arg);
@@ -86,9 +87,12 @@ static unsigned long run(struct step_sweep *sweep, unsigned long at, bool *goes_
 	taken = step(child, at);
 	if (taken < at)
 		return taken;
-	step_kill(child);
+	if (sweep->stopped)
+		*goes_on = sweep->stopped(sweep->arg, child, sweep->instructions, &ended);
+	if (!ended)
+		step_kill(child);
 	sweep->kills++;
-	*goes_on = sweep->after(sweep->arg, at);
+	*goes_on &= sweep->after(sweep->arg, at);
 	return taken;
 }
 
@@ -107,6 +111,9 @@ bool step_sweep(struct step_sweep *sweep)
 	sweep->stride = 1 + (unsigned long)(all / sweep->seconds);
 
 	srand(getpid());
+	/* At one at least, however slow it is. */
+	if (sweep->stride > sweep->instructions)
+		sweep->stride = sweep->instructions;
 	for (at = rand() % sweep->stride;; at += sweep->stride) {
 		unsigned long taken = run(sweep, at, &goes_on);
 

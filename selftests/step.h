@@ -33,8 +33,13 @@ void step_kill(pid_t child);
 struct step_sweep {
 	int (*function)(void *arg);
 	void *arg;
-	/* Before each child; may be NULL. Both return false to end the sweep. */
+	/* Before each child; may be NULL. All return false to end the sweep. */
 	bool (*before)(void *arg);
+	/*
+	 * Where it stops; may be NULL. It may take it further, by up to @instructions,
+	 * and tells whether that was its end.
+	 */
+	bool (*stopped)(void *arg, pid_t child, unsigned long instructions, bool *ended);
 	/* After each child that was killed, which has taken @at instructions. */
 	bool (*after)(void *arg, unsigned long at);
 	double seconds;

@@ -6,6 +6,7 @@
  */
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "kselftest_harness.h"
@@ -39,7 +40,7 @@ FIXTURE_SETUP(kill)
 {
 	self->shared = make_under_locks(LIVING_NS);
 	ASSERT_NE(NULL, self->shared);
-	self->shared->dwell = 4;
+	dwell_loops = 4;
 }
 
 FIXTURE_TEARDOWN(kill)
@@ -100,7 +101,7 @@ static int killed_signalling(void *arg)
 
 	warm_up(shared);
 	if (!shmz_mutex_lock(&shared->mutex)) {
-		write_pair(shared, &shared->under_mutex);
+		write_pair(&shared->under_mutex);
 		shmz_cond_signal(&shared->cond);
 		shmz_mutex_unlock(&shared->mutex);
 	}
@@ -162,6 +163,9 @@ static int peer(void *arg)
 {
 	struct under_locks *shared = arg;
 	int i = peer_number;
+
+	/* Who is stepped is slow: let writers be there when it comes. */
+	dwell_loops = 100000;
 
 	while (!shared->stop && !shared->wrong) {
 		use_mutex(shared);
@@ -318,26 +322,125 @@ TEST_F(kill, at_each_instruction)
 		TH_LOG("wrong: %s", shared->wrong);
 	ASSERT_EQ(NULL, shared->wrong);
 	ASSERT_TRUE(ended);
-	ASSERT_LT(0, shared->untold);
 	if (!variant->tells)
 		ASSERT_EQ(0, shared->told);
 	/* How many they are beside others is a matter of chance. */
 	if (sweep.stride > 1 || variant->beside_others)
 		return;
 	ASSERT_LE(sweep.instructions / 2, sweep.kills);
+	ASSERT_LT(0, shared->untold);
 	ASSERT_EQ(variant->tells, shared->told > 0);
 	ASSERT_EQ(variant->tears, shared->torn > 0);
+}
+
+/*
+ * Two at one lock, one of them stopped anywhere on its way in and out: it is not to
+ * get in while the other one is. Neither waits, so that both go on.
+ */
+struct meeting {
+	struct under_locks *shared;
+	int (*lock)(struct shmz_rwlock *rw);
+	int (*other)(struct shmz_rwlock *rw);
+	/* The first is in now, and how often it was. */
+	volatile int in;
+	volatile int times;
+	int together;
+};
+
+static int goes_in_and_out(void *arg)
+{
+	struct meeting *meeting = arg;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (i)
+			step_here();
+		if (meeting->lock(&meeting->shared->rwlock))
+			continue;
+		meeting->times++;
+		meeting->in = 1;
+		meeting->in = 0;
+		shmz_rwlock_unlock(&meeting->shared->rwlock);
+	}
+	return 0;
+}
+
+static int reads_beside(void *arg)
+{
+	return -shmz_rwlock_tryrdlock(arg);
+}
+
+static bool meets_other(void *arg, pid_t child, unsigned long instructions, bool *ended)
+{
+	struct meeting *meeting = arg;
+	struct shmz_rwlock *rw = &meeting->shared->rwlock;
+	int times = meeting->times, ret = meeting->other(rw);
+
+	if (ret)
+		return ret == -EBUSY;
+	meeting->together += meeting->in;
+	*ended = step(child, instructions) < instructions;
+	meeting->together += meeting->times != times;
+	/* What the first did on its way out takes nothing from the other. */
+	if (meeting->other == shmz_rwlock_trywrlock)
+		meeting->together += in_child(reads_beside, rw) != EBUSY;
+	return !shmz_rwlock_unlock(rw);
+}
+
+static bool meets_no_more(void *arg, unsigned long at)
+{
+	struct meeting *meeting = arg;
+
+	meeting->in = 0;
+	return !meeting->together && locks_are_well(meeting->shared, at);
+}
+
+static bool never_meet(int (*lock)(struct shmz_rwlock *rw), int (*other)(struct shmz_rwlock *rw))
+{
+	struct meeting *meeting = mmap(NULL, sizeof(*meeting), PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct step_sweep sweep = {
+		.function = goes_in_and_out,
+		.arg = meeting,
+		.stopped = meets_other,
+		.after = meets_no_more,
+		.seconds = sweep_seconds(),
+	};
+
+	meeting->shared = make_under_locks(LIVING_NS);
+	meeting->shared->dead_ns = DEAD_NS * (kernel_debugs() ? 20 : 1);
+	meeting->lock = lock;
+	meeting->other = other;
+	return step_sweep(&sweep) && !meeting->together && !meeting->shared->wrong;
+}
+
+TEST(reader_and_writer_never_meet)
+{
+	ASSERT_TRUE(never_meet(shmz_rwlock_tryrdlock, shmz_rwlock_trywrlock));
+}
+
+TEST(writer_and_reader_never_meet)
+{
+	ASSERT_TRUE(never_meet(shmz_rwlock_trywrlock, shmz_rwlock_tryrdlock));
+}
+
+TEST(writers_never_meet)
+{
+	ASSERT_TRUE(never_meet(shmz_rwlock_trywrlock, shmz_rwlock_trywrlock));
 }
 
 static int counts_steps(void *arg)
 {
 	struct under_locks *shared = arg;
-	int i;
 
 	shared->step = 0;
 	step_here();
-	for (i = 1; i <= 5; i++)
-		shared->step = i;
+	/* One instruction each, where there are such. */
+	shared->step = 1;
+	shared->step = 2;
+	shared->step = 3;
+	shared->step = 4;
+	shared->step = 5;
 	return 0;
 }
 

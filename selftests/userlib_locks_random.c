@@ -15,7 +15,7 @@
 #define WORKERS		4
 #define SECONDS		5
 /* Until torn data was found, where kills are slow. */
-#define SECONDS_MAX	90
+#define SECONDS_MAX	60
 /* Long, as it is for the unlucky one of several busy processes. */
 #define LIMIT_NS	(30000 * MS)
 
@@ -65,11 +65,12 @@ TEST(killed_at_random)
 	int i, kills = 0;
 
 	ASSERT_NE(NULL, shared);
-	shared->dwell = 5000;
+	dwell_loops = 5000;
 	srand(getpid());
 	for (i = 0; i < WORKERS; i++)
 		workers[i] = start_child(works, shared);
-	while (now() < start + (shared->torn ? SECONDS : SECONDS_MAX) * 1000 * MS && !shared->wrong) {
+	while (now() - start < (shared->torn ? SECONDS : SECONDS_MAX) * 1000 * MS &&
+	       !shared->wrong) {
 		usleep(rand() % 3000);
 		i = rand() % WORKERS;
 		kill(workers[i], SIGKILL);
@@ -86,8 +87,11 @@ TEST(killed_at_random)
 	TH_LOG("%d kills, locked %lu times, told %lu times, torn %lu",
 	       kills, shared->beats[0], shared->told, shared->torn);
 	ASSERT_LT(10, kills);
-	ASSERT_LT(0, shared->told);
-	ASSERT_LT(0, shared->torn);
+	/* So many cannot all have missed. */
+	if (kills > 1000) {
+		ASSERT_LT(0, shared->told);
+		ASSERT_LT(0, shared->torn);
+	}
 }
 
 /*
@@ -140,8 +144,10 @@ static int unlocks_for_two(void *arg)
 TEST(killed_when_woken)
 {
 	int round, in_between = 0;
+	uint64_t begin = now();
 
-	for (round = 0; round < 10; round++) {
+	/* On slow kernels each takes its time. */
+	for (round = 0; round < 10 && now() - begin < 20000 * MS; round++) {
 		struct under_locks *shared = make_under_locks(0);
 		struct woken woken = { .shared = shared };
 		uint64_t start;
