@@ -161,6 +161,9 @@ enum {
 	SHMZONE_CMD_ROOT_GET = 0x20,
 	SHMZONE_CMD_ROOT_SET = 0x21,
 	SHMZONE_CMD_ROOT_LIST = 0x22,
+	SHMZONE_CMD_CACHE_REFILL = 0x30,
+	SHMZONE_CMD_CACHE_DRAIN = 0x31,
+	SHMZONE_CMD_CACHE_RECLAIM = 0x32,
 	SHMZONE_CMD_CHECK = 0x3f,
 };
 
@@ -587,6 +590,7 @@ struct shmzone_check {
 
 #define SHMZONE_CHECK_SIZE_VER0	128
 #define SHMZONE_CHECK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CHECK)
+#include <linux/shmzone_cache.h>
 #include <linux/shmzone_kinds.h>
 #include <linux/shmzone_rights.h>
 #include <linux/shmzone_roots.h>
