@@ -48,7 +48,7 @@ long cache_refill_ioctl(struct ucmd *ucmd)
 	u32 class, group;
 	int ret;
 
-	ret = check_bin(refill->class, refill->group, refill->__reserved);
+	ret = check_bin(refill->size_class, refill->group, refill->__reserved);
 	if (ret)
 		return ret;
 	if (zone_is_sealed(ucmd->zone, SHMZONE_SEAL_ALLOC))
@@ -56,7 +56,7 @@ long cache_refill_ioctl(struct ucmd *ucmd)
 	ucmd->examined = true;
 	refill->out_bin = 0;
 	refill->out_count = 0;
-	class = array_index_nospec(refill->class, SHMZONE_CLASSES);
+	class = array_index_nospec(refill->size_class, SHMZONE_CLASSES);
 	group = array_index_nospec(refill->group, SHMZONE_GROUPS);
 	ret = find_cache(ucmd->zone, refill->cache, &client, &cache);
 	if (ret)
@@ -89,17 +89,17 @@ long cache_drain_ioctl(struct ucmd *ucmd)
 	int ret = 0;
 
 	if (!all)
-		ret = check_bin(drain->class, drain->group, drain->__reserved);
+		ret = check_bin(drain->size_class, drain->group, drain->__reserved);
 	else if (drain->__reserved)
 		ret = -EOPNOTSUPP;
-	else if (drain->class || drain->group)
+	else if (drain->size_class || drain->group)
 		ret = -EINVAL;
 	if (ret)
 		return ret;
 	ucmd->examined = true;
 	drain->out_bin = 0;
 	drain->out_count = 0;
-	class = array_index_nospec(drain->class, SHMZONE_CLASSES);
+	class = array_index_nospec(drain->size_class, SHMZONE_CLASSES);
 	group = array_index_nospec(drain->group, SHMZONE_GROUPS);
 	ret = find_cache(ucmd->zone, drain->cache, &client, &cache);
 	if (ret)

@@ -55,6 +55,10 @@ static_assert(offsetof(struct shmzone_cache, bin) ==
 	      offsetof(struct cache_head, bin));
 static_assert(offsetof(struct shmzone_cache, bin_of) ==
 	      offsetof(struct cache_head, bin_of));
+static_assert(offsetof(struct shmzone_cache, busy) ==
+	      offsetof(struct cache_head, busy));
+static_assert(offsetof(struct shmzone_cache, page_entry) ==
+	      offsetof(struct cache_head, page_entry));
 
 /* A shortage is an errno, and kills nobody. */
 #define CLIENT_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)

@@ -36,7 +36,7 @@ int _try_refill(int zone, __u32 cache, __u32 class, __u32 group,
 {
 	struct shmzone_cache_refill args = {
 		SIZED(shmzone_cache_refill),
-		.cache = cache, .class = class, .group = group,
+		.cache = cache, .size_class = class, .group = group,
 	};
 	int ret = _try_call(zone, SHMZONE_CACHE_REFILL, &args);
 
@@ -50,7 +50,7 @@ int _try_drain(int zone, __u32 cache, __u32 class, __u32 group,
 {
 	struct shmzone_cache_drain args = {
 		SIZED(shmzone_cache_drain),
-		.cache = cache, .class = class, .group = group,
+		.cache = cache, .size_class = class, .group = group,
 	};
 	int ret = _try_call(zone, SHMZONE_CACHE_DRAIN, &args);
 

@@ -96,20 +96,28 @@ struct shmzone_bin {
 
 /**
  * struct shmzone_cache - the head of a cache
- * @busy: 1 while the thread is at work on it
- * @page_entry: what the page map has, with the class as 0, for slabs whose slots
- *              bin @class is for: free slots of other pages by FREE, or by
- *              @bin_of. 0 in a cache that is not set up.
  * @__reserved: zero
  * @bin: the bins
  * @bin_of: bin of a group and class, or 0; set by the kernel alone
+ * @busy: 1 while the thread is at work on it
+ * @__reserved_busy: zero
+ * @page_entry: what the page map has, with the class as 0, for slabs whose slots
+ *              bin @class is for: free slots of other pages by FREE, or by
+ *              @bin_of. 0 in a cache that is not set up.
+ * @__reserved_entry: zero
+ *
+ * @busy has a cache line of its own, and not the first of a page: processors
+ * look at the place in a page first when they look for a store that a load has
+ * to wait for, and the first is where large objects begin.
  */
 struct shmzone_cache {
-	__u32 busy;
-	__u32 page_entry;
-	__aligned_u64 __reserved[7];
+	__aligned_u64 __reserved[8];
 	struct shmzone_bin bin[SHMZONE_CACHE_BINS];
 	__u8 bin_of[16][64];
+	__u32 busy;
+	__u32 __reserved_busy[13];
+	__u32 page_entry;
+	__u32 __reserved_entry;
 };
 
 /**
@@ -117,7 +125,7 @@ struct shmzone_cache {
  * @size: sizeof(struct shmzone_cache_refill)
  * @flags: must be 0
  * @cache: index of the cache in the caller's mapping
- * @class: class of the bin, not %SHMZONE_CLASS_SPAN
+ * @size_class: class of the bin, not %SHMZONE_CLASS_SPAN
  * @group: its group
  * @__reserved: must be 0
  * @out_bin: the bin
@@ -134,7 +142,7 @@ struct shmzone_cache_refill {
 	__u32 size;
 	__u32 flags;
 	__u32 cache;
-	__u32 class;
+	__u32 size_class;
 	__u32 group;
 	__u32 __reserved;
 	__u32 out_bin;
@@ -152,7 +160,7 @@ struct shmzone_cache_refill {
  * @size: sizeof(struct shmzone_cache_drain)
  * @flags: 0 or %SHMZONE_CACHE_DRAIN_ALL
  * @cache: index of the cache in the caller's mapping
- * @class: class of the bin; with %SHMZONE_CACHE_DRAIN_ALL: must be 0
+ * @size_class: class of the bin; with %SHMZONE_CACHE_DRAIN_ALL: must be 0
  * @group: its group; with %SHMZONE_CACHE_DRAIN_ALL: must be 0
  * @__reserved: must be 0
  * @out_bin: the bin; 0 with %SHMZONE_CACHE_DRAIN_ALL
@@ -169,7 +177,7 @@ struct shmzone_cache_drain {
 	__u32 size;
 	__u32 flags;
 	__u32 cache;
-	__u32 class;
+	__u32 size_class;
 	__u32 group;
 	__u32 __reserved;
 	__u32 out_bin;
