@@ -53,9 +53,13 @@ long cache_refill_ioctl(struct ucmd *ucmd)
 		return ret;
 	if (zone_is_sealed(ucmd->zone, SHMZONE_SEAL_ALLOC))
 		return -EPERM;
-	ucmd->examined = true;
 	refill->out_bin = 0;
 	refill->out_count = 0;
+	/* Find out now, rather than after the work, what cannot be written. */
+	ret = ucmd_respond(ucmd);
+	if (ret)
+		return ret;
+	ucmd->examined = true;
 	class = array_index_nospec(refill->size_class, SHMZONE_CLASSES);
 	group = array_index_nospec(refill->group, SHMZONE_GROUPS);
 	ret = find_cache(ucmd->zone, refill->cache, &client, &cache);
@@ -64,7 +68,7 @@ long cache_refill_ioctl(struct ucmd *ucmd)
 	ret = cache_refill(cache, class, group, &refill->out_bin,
 			   &refill->out_count);
 	client_put(client);
-	/* The cache has the slots, whether this can be told or not. */
+	/* The cache has the slots, whether this can still be told or not. */
 	return ret ?: ucmd_respond(ucmd);
 }
 
@@ -96,9 +100,12 @@ long cache_drain_ioctl(struct ucmd *ucmd)
 		ret = -EINVAL;
 	if (ret)
 		return ret;
-	ucmd->examined = true;
 	drain->out_bin = 0;
 	drain->out_count = 0;
+	ret = ucmd_respond(ucmd);
+	if (ret)
+		return ret;
+	ucmd->examined = true;
 	class = array_index_nospec(drain->size_class, SHMZONE_CLASSES);
 	group = array_index_nospec(drain->group, SHMZONE_GROUPS);
 	ret = find_cache(ucmd->zone, drain->cache, &client, &cache);
