@@ -498,6 +498,7 @@ void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim)
 		reclaim->busy++;
 		goto out;
 	}
+	cache_linger();
 	reclaim->slots += empty(cache);
 	reclaim->caches++;
 	atomic64_inc(&clients_of(cache)->revocations);

@@ -44,6 +44,7 @@ static double now(void)
  * @twice: slots that were given to one who found them to have an owner
  * @stop: the workers are to end
  * @operations: by all of them
+ * @revoked: caches whose stock was taken back by workers
  */
 struct stress {
 	int zone;
@@ -54,7 +55,11 @@ struct stress {
 	unsigned long errors;
 	bool stop;
 	unsigned long operations;
+	unsigned long revoked;
 };
+
+/* A worker takes back all stock as often as that. */
+#define RECLAIM_EVERY	256
 
 struct worker {
 	struct stress *stress;
@@ -68,7 +73,8 @@ static void *work(void *arg)
 	struct stress *s = me->stress;
 	__u64 held[HELD] = {};
 	unsigned int seed = me->index + 1, i;
-	unsigned long operations = 0;
+	struct shmzone_cache_reclaim answer = { SIZED(shmzone_cache_reclaim) };
+	unsigned long operations = 0, revoked = 0;
 	unsigned char mark = me->index + 1;
 	int error = 0;
 
@@ -90,12 +96,16 @@ static void *work(void *arg)
 						     __ATOMIC_SEQ_CST))
 				__atomic_add_fetch(&s->twice, 1, __ATOMIC_RELAXED);
 		}
-		operations++;
+		/* On few processors all others are stopped somewhere meanwhile. */
+		if (++operations % RECLAIM_EVERY == 0 && !_try_call(s->zone,
+		    SHMZONE_CACHE_RECLAIM, &answer))
+			revoked += answer.out_caches;
 	}
 	for (i = 0; i < HELD; i++)
 		if (held[i] && cache_free(s->zone, s->caches, me->index, s->class, held[i]))
 			__atomic_add_fetch(&s->errors, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&s->operations, operations, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&s->revoked, revoked, __ATOMIC_RELAXED);
 	return NULL;
 }
 
@@ -126,6 +136,7 @@ TEST(running_threads)
 	s->stop = true;
 	for (i = 0; i < WORKERS; i++)
 		pthread_join(workers[i].thread, NULL);
+	revoked += s->revoked;
 	printf("# %lu operations, %lu revocations in %lu rounds, busy %lu times, twice %lu\n",
 	       s->operations, revoked, rounds, busy, s->twice);
 	ASSERT_EQ(0, s->twice);
