@@ -11,10 +11,10 @@
  * sealed against any change of its size, has no permissions for others, and
  * cannot be opened, should some privileged path (/proc/PID/map_files) lead to it.
  *
- * What the heap holds back for the next request is given up when it was not
- * needed for a second: a delayed work sees to that while there is anything. It
- * holds no reference, or a zone would outlive its users by as much; the end of
- * the zone waits for it instead.
+ * What the heap holds back for the next request, and what is in caches, is given
+ * up when it was not needed for a second: a delayed work sees to that while there
+ * is anything. It holds no reference, or a zone would outlive its users by as
+ * much; the end of the zone waits for it instead.
  */
 #include <linux/err.h>
 #include <linux/fcntl.h>
@@ -49,8 +49,11 @@ static void zone_age(struct work_struct *work)
 	struct shmzone *zone =
 		container_of(to_delayed_work(work), struct shmzone, age);
 	u64 turnover = heap_turnover(zone->heap);
+	bool more;
 
-	if (heap_age(zone->heap))
+	zone_reclaim_idle(zone);
+	more = heap_age(zone->heap);
+	if (more || atomic64_read(&zone->clients.capacity))
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
 	/*
 	 * Pages of a slab that ended are free now. While they were on their way
@@ -66,7 +69,10 @@ static void zone_age(struct work_struct *work)
  */
 void zone_age_soon(struct shmzone *zone)
 {
-	if (heap_is_ageing(zone->heap) && !delayed_work_pending(&zone->age))
+	bool needed = heap_is_ageing(zone->heap) ||
+		      atomic64_read(&zone->clients.capacity);
+
+	if (needed && !delayed_work_pending(&zone->age))
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
 }
 
@@ -187,6 +193,8 @@ struct shmzone *zone_create(u64 bytes, u64 limit, u32 kind)
 	INIT_DELAYED_WORK(&zone->age, zone_age);
 	roots_init(&zone->roots);
 	zone_wait_init(&zone->wait);
+	clients_init(&zone->clients);
+	zone_limit_caches(zone, limit);
 	zone->charged = limit >> PAGE_SHIFT;
 
 	zone->user = user_charge(zone->charged);
@@ -347,6 +355,8 @@ int zone_set_limit(struct shmzone *zone, u64 bytes)
 
 	mutex_lock(&zone->lock);
 	ret = change_limit(zone, bytes >> PAGE_SHIFT);
+	if (!ret)
+		zone_limit_caches(zone, bytes);
 	mutex_unlock(&zone->lock);
 	zone_wake(zone);
 	return ret;
@@ -370,8 +380,10 @@ int zone_add_seals(struct shmzone *zone, u32 seals)
 		WRITE_ONCE(zone->seals, zone->seals | seals);
 	mutex_unlock(&zone->lock);
 	/* Who waits for memory learns that there is none to wait for. */
-	if (!ret && seals & SHMZONE_SEAL_ALLOC)
+	if (!ret && seals & SHMZONE_SEAL_ALLOC) {
+		zone_reclaim_sealed(zone);
 		zone_wake(zone);
+	}
 	return ret;
 }
 

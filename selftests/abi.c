@@ -14,6 +14,7 @@
 
 #include "kselftest_harness.h"
 #include "utils.h"
+#include "caches.h"
 #include "abi_commands.h"
 
 /* A refused call that had an effect: no errno is that large. */
@@ -156,6 +157,32 @@ FIXTURE_VARIANT_ADD(command, get_seals) {
 	.on_zone = true, .may_repeat = true,
 };
 
+FIXTURE_VARIANT_ADD(command, cache_refill) {
+	VARIANT(cache_refill, CACHE_REFILL, OUT(cache_refill, out_bin)),
+	RESERVED(cache_refill), .on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, cache_drain) {
+	VARIANT(cache_drain, CACHE_DRAIN, OUT(cache_drain, out_bin)),
+	RESERVED(cache_drain), .flags = SHMZONE_CACHE_DRAIN_ALL,
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, cache_reclaim) {
+	VARIANT(cache_reclaim, CACHE_RECLAIM, OUT(cache_reclaim, out_caches)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, cache_client) {
+	VARIANT(cache_client, CACHE_CLIENT, OUT(cache_client, out_client)),
+	.on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, cache_sync) {
+	VARIANT(cache_sync, CACHE_SYNC, NO_OUT(cache_sync)),
+	.on_zone = true, .may_repeat = true,
+};
+
 FIXTURE_SETUP(command)
 {
 	struct targets *t = &self->targets;
@@ -165,6 +192,7 @@ FIXTURE_SETUP(command)
 	t->other_name = fresh_name();
 	self->zone = create_named(self->control, t->name, 0600);
 	t->object = alloc(self->zone, 64);
+	map_caches_ok(self->zone, 1);
 	self->fd = variant->on_zone ? self->zone : self->control;
 	self->wrong_fd = variant->on_zone ? self->control : self->zone;
 
@@ -462,6 +490,11 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_QUERY:
 	case SHMZONE_CMD_STAT:
 	case SHMZONE_CMD_CLASS_STAT:
+	case SHMZONE_CMD_CACHE_REFILL:
+	case SHMZONE_CMD_CACHE_DRAIN:
+	case SHMZONE_CMD_CACHE_RECLAIM:
+	case SHMZONE_CMD_CACHE_CLIENT:
+	case SHMZONE_CMD_CACHE_SYNC:
 	case SHMZONE_CMD_ROOT_GET:
 	case SHMZONE_CMD_ROOT_SET:
 	case SHMZONE_CMD_ROOT_LIST:

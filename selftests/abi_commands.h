@@ -38,6 +38,11 @@ union arguments {
 	struct shmzone_set_limit set_limit;
 	struct shmzone_add_seals add_seals;
 	struct shmzone_get_seals get_seals;
+	struct shmzone_cache_refill cache_refill;
+	struct shmzone_cache_drain cache_drain;
+	struct shmzone_cache_reclaim cache_reclaim;
+	struct shmzone_cache_client cache_client;
+	struct shmzone_cache_sync cache_sync;
 	__u32 size;
 	unsigned char bytes[3 * 4096];
 };
@@ -150,6 +155,29 @@ static void fill_add_seals(union arguments *args, struct targets *t)
 
 static void fill_get_seals(union arguments *args, struct targets *t)
 {
+}
+
+static void fill_cache_refill(union arguments *args, struct targets *t)
+{
+	args->cache_refill.size_class = 8;
+}
+
+static void fill_cache_drain(union arguments *args, struct targets *t)
+{
+	args->cache_drain.size_class = 8;
+}
+
+static void fill_cache_reclaim(union arguments *args, struct targets *t)
+{
+}
+
+static void fill_cache_client(union arguments *args, struct targets *t)
+{
+}
+
+static void fill_cache_sync(union arguments *args, struct targets *t)
+{
+	args->cache_sync.timeout_ns = 1000;
 }
 
 #endif /* SHMZONE_SELFTESTS_ABI_COMMANDS_H */

@@ -42,6 +42,11 @@ COMMAND(CLASS_STAT, 0xb919, 40);
 COMMAND(ROOT_GET, 0xb920, 32);
 COMMAND(ROOT_SET, 0xb921, 48);
 COMMAND(ROOT_LIST, 0xb922, 40);
+COMMAND(CACHE_REFILL, 0xb930, 32);
+COMMAND(CACHE_DRAIN, 0xb931, 32);
+COMMAND(CACHE_RECLAIM, 0xb932, 24);
+COMMAND(CACHE_CLIENT, 0xb933, 16);
+COMMAND(CACHE_SYNC, 0xb934, 24);
 COMMAND(CHECK, 0xb93f, 128);
 
 ASSERT(SHMZONE_ABI_VERSION == 1);
@@ -55,6 +60,13 @@ ASSERT(SHMZONE_CLASSES == 45);
 ASSERT(SHMZONE_CLASS_SPAN == 0);
 ASSERT(SHMZONE_GROUP_ALL == 4294967295U);
 ASSERT(SHMZONE_MMAP_PAGE_MAP == 281474976710656ULL);
+ASSERT(SHMZONE_MMAP_CACHES == 562949953421312ULL);
+ASSERT(SHMZONE_CACHE_BYTES == 65536);
+ASSERT(SHMZONE_CACHES_MAX == 4096);
+ASSERT(SHMZONE_CACHE_BINS == 128);
+ASSERT(SHMZONE_CACHE_FIRST_WORD == 512);
+ASSERT(SHMZONE_CACHE_STOCK_MAX == 1048576);
+ASSERT(SHMZONE_CACHE_DRAIN_ALL == 1);
 ASSERT(SHMZONE_CREATE_EXCL == 1);
 ASSERT(SHMZONE_CREATE_PERSIST == 2);
 ASSERT(SHMZONE_CREATE_COMMITTED == 4);
@@ -211,7 +223,7 @@ MEMBER(get_seals, flags, 4, 8);
 MEMBER(get_seals, out_seals, 8, 12);
 MEMBER(get_seals, __out_reserved, 12, 16);
 
-SIZE(stat, 176);
+SIZE(stat, 216);
 MEMBER(stat, size, 0, 4);
 MEMBER(stat, flags, 4, 8);
 MEMBER(stat, out_id, 8, 16);
@@ -236,6 +248,11 @@ MEMBER(stat, out_bad_bytes, 152, 160);
 MEMBER(stat, out_refused_calls, 160, 168);
 MEMBER(stat, out_kind, 168, 172);
 MEMBER(stat, __out_reserved, 172, 176);
+MEMBER(stat, out_cached_bytes, 176, 184);
+MEMBER(stat, out_cached_objects, 184, 192);
+MEMBER(stat, out_caches, 192, 200);
+MEMBER(stat, out_revocations, 200, 208);
+MEMBER(stat, out_bad_bins, 208, 216);
 
 SIZE(class_figures, 48);
 MEMBER(class_figures, slabs, 0, 8);
@@ -293,3 +310,56 @@ MEMBER(root_list, root_size, 20, 24);
 MEMBER(root_list, after, 24, 32);
 MEMBER(root_list, after_len, 32, 36);
 MEMBER(root_list, out_count, 36, 40);
+
+SIZE(bin, 16);
+MEMBER(bin, cur, 0, 4);
+MEMBER(bin, base, 4, 8);
+MEMBER(bin, end, 8, 12);
+MEMBER(bin, __reserved, 12, 16);
+
+SIZE(cache, 3200);
+MEMBER(cache, __reserved, 0, 64);
+MEMBER(cache, bin, 64, 2112);
+MEMBER(cache, bin_of, 2112, 3136);
+MEMBER(cache, busy, 3136, 3140);
+MEMBER(cache, __reserved_busy, 3140, 3192);
+MEMBER(cache, page_entry, 3192, 3196);
+MEMBER(cache, __reserved_entry, 3196, 3200);
+
+SIZE(cache_refill, 32);
+MEMBER(cache_refill, size, 0, 4);
+MEMBER(cache_refill, flags, 4, 8);
+MEMBER(cache_refill, cache, 8, 12);
+MEMBER(cache_refill, size_class, 12, 16);
+MEMBER(cache_refill, group, 16, 20);
+MEMBER(cache_refill, __reserved, 20, 24);
+MEMBER(cache_refill, out_bin, 24, 28);
+MEMBER(cache_refill, out_count, 28, 32);
+
+SIZE(cache_drain, 32);
+MEMBER(cache_drain, size, 0, 4);
+MEMBER(cache_drain, flags, 4, 8);
+MEMBER(cache_drain, cache, 8, 12);
+MEMBER(cache_drain, size_class, 12, 16);
+MEMBER(cache_drain, group, 16, 20);
+MEMBER(cache_drain, __reserved, 20, 24);
+MEMBER(cache_drain, out_bin, 24, 28);
+MEMBER(cache_drain, out_count, 28, 32);
+
+SIZE(cache_reclaim, 24);
+MEMBER(cache_reclaim, size, 0, 4);
+MEMBER(cache_reclaim, flags, 4, 8);
+MEMBER(cache_reclaim, out_caches, 8, 12);
+MEMBER(cache_reclaim, out_busy, 12, 16);
+MEMBER(cache_reclaim, out_count, 16, 24);
+
+SIZE(cache_client, 16);
+MEMBER(cache_client, size, 0, 4);
+MEMBER(cache_client, flags, 4, 8);
+MEMBER(cache_client, out_client, 8, 16);
+
+SIZE(cache_sync, 24);
+MEMBER(cache_sync, size, 0, 4);
+MEMBER(cache_sync, flags, 4, 8);
+MEMBER(cache_sync, client, 8, 16);
+MEMBER(cache_sync, timeout_ns, 16, 24);

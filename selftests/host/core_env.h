@@ -62,6 +62,7 @@ typedef uint64_t u64;
 	warn_condition;							\
 })
 
+#define clamp(x, low, high)	min(max(x, low), high)
 #define min(a, b)	({ __auto_type min_a = (a); __auto_type min_b = (b); \
 			   min_a < min_b ? min_a : min_b; })
 #define max(a, b)	({ __auto_type max_a = (a); __auto_type max_b = (b); \

@@ -36,7 +36,8 @@
  * written there, or zeros, and its memory counts as the zone's.
  *
  * At mmap offset %SHMZONE_MMAP_PAGE_MAP lies the read-only *page map*: one
- * native-endian __u32 for each page of the zone, see SHMZONE_PAGE_*().
+ * native-endian __u32 for each page of the zone, see SHMZONE_PAGE_*(). At
+ * %SHMZONE_MMAP_CACHES lie *caches*, see <linux/shmzone_cache.h>.
  *
  * mmap fails with EINVAL for MAP_PRIVATE and for ranges beyond the area, and
  * with EACCES for PROT_EXEC (EPERM on kernels that refuse it themselves), for a
@@ -98,7 +99,10 @@
  * E2BIG       the structure is longer than the kernel knows, and not zero; or
  *             a size is beyond the page size
  * EBADF       not an open descriptor
- * EDQUOT      CREATE, SET_LIMIT: the creator has no more zones or bytes to have
+ * EBUSY       CACHE_REFILL, CACHE_DRAIN: a thread is at work on the cache; mmap:
+ *             the process has caches of the zone already
+ * EDQUOT      CREATE, SET_LIMIT: the creator has no more zones or bytes to have;
+ *             mmap: the user has no more clients to have
  * EEXIST      CREATE with %SHMZONE_CREATE_EXCL: the name is taken
  * EFAULT      a pointer is wrong; for batches see the command
  * EMFILE      CREATE, OPEN: too many descriptors; also ENFILE
@@ -109,13 +113,15 @@
  *             %SHMZONE_ROOT_NAME_MAX
  * ENOENT      OPEN, UNLINK: there is no such name
  * ENOMEM      the zone's limit or the kernel's memory is exhausted
- * ENOSPC      ROOT_SET: there are %SHMZONE_ROOTS_MAX roots already
+ * ENOSPC      ROOT_SET: there are %SHMZONE_ROOTS_MAX roots already; CACHE_REFILL,
+ *             CACHE_DRAIN: there is no room in the cache, or not now
  * ENOTTY      no such command for this kind of descriptor
  * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero
+ * ENXIO       CACHE_*: the caller has no such cache, or none at all
  * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
  * EPERM       UNLINK, PERMIT: not the owner of the name; ALLOC, SET_LIMIT,
  *             ADD_SEALS and mmap: a seal forbids it
- * ETIMEDOUT   ALLOC waited as long as it was told to
+ * ETIMEDOUT   ALLOC or CACHE_SYNC waited as long as it was told to
  * =========== ============================================================
  */
 
@@ -161,6 +167,11 @@ enum {
 	SHMZONE_CMD_ROOT_GET = 0x20,
 	SHMZONE_CMD_ROOT_SET = 0x21,
 	SHMZONE_CMD_ROOT_LIST = 0x22,
+	SHMZONE_CMD_CACHE_REFILL = 0x30,
+	SHMZONE_CMD_CACHE_DRAIN = 0x31,
+	SHMZONE_CMD_CACHE_RECLAIM = 0x32,
+	SHMZONE_CMD_CACHE_CLIENT = 0x33,
+	SHMZONE_CMD_CACHE_SYNC = 0x34,
 	SHMZONE_CMD_CHECK = 0x3f,
 };
 
@@ -453,6 +464,7 @@ struct shmzone_query {
 #define SHMZONE_QUERY_SIZE_VER0	32
 #define SHMZONE_QUERY		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_QUERY)
 
+#include <linux/shmzone_cache.h>
 #include <linux/shmzone_kinds.h>
 #include <linux/shmzone_rights.h>
 #include <linux/shmzone_roots.h>

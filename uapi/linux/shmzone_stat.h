@@ -23,7 +23,8 @@
  * @out_spans: spans
  * @out_resident_bytes: zone memory in RAM
  * @out_swapped_bytes: zone memory in swap
- * @out_kernel_bytes: kernel memory of the allocator, the page map and the roots
+ * @out_kernel_bytes: kernel memory of the allocator, the page map, the roots and
+ *                    the caches
  * @out_requests: objects asked for by ALLOC since the zone was made; an ALLOC
  *                that waits asks anew each time it is tried
  * @out_failures: those of them not given
@@ -40,6 +41,13 @@
  *                     as they reach the module
  * @out_kind: the kind of the zone: %SHMZONE_CREATE_COMMITTED and _STRICT
  * @__out_reserved: zero
+ * @out_cached_bytes: bytes of the slots in caches, which count as live
+ * @out_cached_objects: how many those are
+ * @out_caches: caches that hold kernel memory
+ * @out_revocations: how often the stock of a cache was taken back while its
+ *                   process went on
+ * @out_bad_bins: bins of caches that were found to be wrong; what was in them is
+ *                lost until somebody frees it
  *
  * The figures are taken one after the other, not at one instant.
  */
@@ -68,6 +76,11 @@ struct shmzone_stat {
 	__aligned_u64 out_refused_calls;
 	__u32 out_kind;
 	__u32 __out_reserved;
+	__aligned_u64 out_cached_bytes;
+	__aligned_u64 out_cached_objects;
+	__aligned_u64 out_caches;
+	__aligned_u64 out_revocations;
+	__aligned_u64 out_bad_bins;
 };
 
 #define SHMZONE_STAT_SIZE_VER0	168
@@ -77,7 +90,7 @@ struct shmzone_stat {
  * struct shmzone_class_figures - the figures of one size class
  * @slabs: slabs (class 0: spans)
  * @total: slots, taken and free (class 0: pages)
- * @used: slots taken (class 0: pages taken)
+ * @used: slots taken, those in caches too (class 0: pages taken)
  * @requests: objects asked for since the zone was made
  * @failures: those of them not given
  * @frees: objects freed

@@ -30,6 +30,10 @@ static void print_sizes(const struct shmzone_stat *st, const char *name)
 	printf("live       %s in %llu objects, %.1f %% of what is taken\n",
 	       quantity(a, st->out_live_bytes), st->out_live_objects,
 	       percent(st->out_live_bytes, st->out_taken_bytes));
+	if (st->out_caches)
+		printf("cached     %s of that in %llu free slots of %llu caches\n",
+		       quantity(a, st->out_cached_bytes), st->out_cached_objects,
+		       st->out_caches);
 	printf("memory     %s resident, %s in swap",
 	       quantity(a, st->out_resident_bytes),
 	       quantity(b, st->out_swapped_bytes));
@@ -73,6 +77,11 @@ static void print_raw(const struct shmzone_stat *st)
 	RAW(bad_not_live);
 	RAW(bad_bytes);
 	RAW(refused_calls);
+	RAW(cached_bytes);
+	RAW(cached_objects);
+	RAW(caches);
+	RAW(revocations);
+	RAW(bad_bins);
 #undef RAW
 }
 

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The words of a cache; see magazine.h.
+ *
+ * Bins of group 0 have the numbers of their classes and their room from the
+ * start: 64 KiB of slots each, which is what a random live set wants, but no
+ * more than 126 slots, half of which is a heap's batch. Bins of other groups
+ * get a smaller room, one after the other, while there is any.
+ */
+#include "core_env.h"
+#include "class.h"
+#include "magazine.h"
+
+#define ROOM_BYTES		65536
+#define ROOM_SLOTS_MIN		4
+#define OTHER_ROOM_SLOTS_MAX	32
+
+static_assert(sizeof(struct cache_head) <= MAGAZINE_FIRST_WORD * sizeof(u64));
+static_assert(MAGAZINE_FIRST_WORD * sizeof(u64) <= PAGE_SIZE);
+static_assert(MAGAZINE_WORDS <= U16_MAX);
+static_assert(CLASS_COUNT <= 64 && CLASS_COUNT < MAGAZINE_BINS);
+
+static u32 room_for(u32 class, u32 group)
+{
+	u32 most = group ? OTHER_ROOM_SLOTS_MAX : MAGAZINE_SLOTS_MAX;
+	u32 slots = ROOM_BYTES / class_table[class].slot_bytes & ~1U;
+
+	return clamp(slots, (u32)ROOM_SLOTS_MIN, most);
+}
+
+static u64 *word(const struct magazines *m, u32 i)
+{
+	u64 *words = m->page[i / (PAGE_SIZE / sizeof(u64))];
+
+	return words + i % (PAGE_SIZE / sizeof(u64));
+}
+
+static struct cache_bin *bin_of(const struct magazines *m, u32 bin)
+{
+	return &magazines_head(m)->bin[bin];
+}
+
+/* Tells the thread what a bin is like, with @used slots in it. */
+static void show(const struct magazines *m, u32 bin, u32 used)
+{
+	const struct magazine *magazine = &m->magazine[bin];
+	struct cache_bin *shown = bin_of(m, bin);
+
+	WRITE_ONCE(shown->base, magazine->base);
+	WRITE_ONCE(shown->cur, magazine->base + used);
+	WRITE_ONCE(shown->end, magazine->base + magazine->capacity);
+}
+
+static bool make_bin(struct magazines *m, u32 bin, u32 class, u32 group)
+{
+	u32 room = room_for(class, group);
+
+	if (bin >= MAGAZINE_BINS || room > MAGAZINE_WORDS - m->words)
+		return false;
+	m->magazine[bin] = (struct magazine) {
+		.base = m->words,
+		.room = room,
+		.class = class,
+		.group = group,
+	};
+	m->words += room;
+	m->bins = bin + 1;
+	show(m, bin, 0);
+	WRITE_ONCE(magazines_head(m)->bin_of[group][class], bin);
+	return true;
+}
+
+void magazines_init(struct magazines *m, u32 page_entry)
+{
+	u32 class;
+
+	m->words = MAGAZINE_FIRST_WORD;
+	for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++)
+		make_bin(m, class, class, 0);
+	WRITE_ONCE(magazines_head(m)->page_entry, page_entry);
+}
+
+u32 magazine_make(struct magazines *m, u32 class, u32 group)
+{
+	u32 bin;
+
+	if (!group)
+		return class;
+	for (bin = CLASS_COUNT; bin < m->bins; bin++)
+		if (m->magazine[bin].class == class && m->magazine[bin].group == group)
+			return bin;
+	return make_bin(m, bin, class, group) ? bin : 0;
+}
+
+static u32 next_capacity(const struct magazine *magazine)
+{
+	return min_t(u32, max(1, 2 * magazine->capacity), magazine->room);
+}
+
+u32 magazine_lacks(const struct magazines *m, u32 bin)
+{
+	const struct magazine *magazine = &m->magazine[bin];
+	u32 per_page = PAGE_SIZE / sizeof(u64);
+	u32 page, last = (magazine->base + next_capacity(magazine) - 1) / per_page;
+
+	for (page = magazine->base / per_page; page <= last; page++)
+		if (!m->page[page])
+			return page;
+	return 0;
+}
+
+u64 magazine_growth(const struct magazines *m, u32 bin)
+{
+	const struct magazine *magazine = &m->magazine[bin];
+	u64 bytes = (u64)(next_capacity(magazine) - magazine->capacity) *
+		    class_table[magazine->class].slot_bytes;
+
+	return m->bytes + bytes <= MAGAZINE_STOCK_MAX ? bytes : 0;
+}
+
+void magazine_grow(struct magazines *m, u32 bin)
+{
+	struct magazine *magazine = &m->magazine[bin];
+
+	m->bytes += magazine_growth(m, bin);
+	magazine->capacity = next_capacity(magazine);
+	WRITE_ONCE(bin_of(m, bin)->end, magazine->base + magazine->capacity);
+}
+
+u64 magazine_shut(struct magazines *m, u32 bin)
+{
+	struct magazine *magazine = &m->magazine[bin];
+	u64 bytes = (u64)magazine->capacity * class_table[magazine->class].slot_bytes;
+
+	m->bytes -= bytes;
+	magazine->capacity = 0;
+	show(m, bin, 0);
+	return bytes;
+}
+
+u32 magazine_used(struct magazines *m, u32 bin)
+{
+	const struct magazine *magazine = &m->magazine[bin];
+	/* Wraps around where it lies before the base. */
+	u32 used = READ_ONCE(bin_of(m, bin)->cur) - magazine->base;
+
+	if (likely(used <= magazine->capacity))
+		return used;
+	m->wrong++;
+	/* What was in it is lost, once. */
+	show(m, bin, 0);
+	return 0;
+}
+
+u32 magazine_put(struct magazines *m, u32 bin, const u64 *offsets, u32 n)
+{
+	const struct magazine *magazine = &m->magazine[bin];
+	u32 used = magazine_used(m, bin);
+	u32 i;
+
+	n = min(n, magazine->capacity - used);
+	/* The last word is taken first. */
+	for (i = 0; i < n; i++)
+		WRITE_ONCE(*word(m, magazine->base + used + i), offsets[n - 1 - i]);
+	show(m, bin, used + n);
+	return n;
+}
+
+u32 magazine_take_old(struct magazines *m, u32 bin, u64 *offsets, u32 n)
+{
+	const struct magazine *magazine = &m->magazine[bin];
+	u32 used = magazine_used(m, bin);
+	u32 i;
+
+	n = min(n, used);
+	for (i = 0; i < n; i++)
+		offsets[i] = READ_ONCE(*word(m, magazine->base + i));
+	for (i = n; i < used; i++)
+		WRITE_ONCE(*word(m, magazine->base + i - n),
+			   READ_ONCE(*word(m, magazine->base + i)));
+	show(m, bin, used - n);
+	return n;
+}
+
+u32 magazine_take(struct magazines *m, u32 bin, u64 *offsets, u32 n)
+{
+	const struct magazine *magazine = &m->magazine[bin];
+	u32 used = magazine_used(m, bin);
+	u32 i;
+
+	n = min(n, used);
+	for (i = 0; i < n; i++)
+		offsets[i] = READ_ONCE(*word(m, magazine->base + used - 1 - i));
+	show(m, bin, used - n);
+	return n;
+}
+
+u64 magazines_stock(struct magazines *m, u64 *slots)
+{
+	u64 bytes = 0;
+	u32 bin;
+
+	*slots = 0;
+	for (bin = 1; bin < m->bins; bin++) {
+		u32 used = magazine_used(m, bin);
+
+		*slots += used;
+		bytes += (u64)used * class_table[m->magazine[bin].class].slot_bytes;
+	}
+	return bytes;
+}

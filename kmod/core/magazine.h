@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Magazines: the kernel's side of one cache.
+ *
+ * A cache is memory that a thread and the kernel share: a head with bins, and
+ * words that are offsets of free slots; uapi/linux/shmzone_cache.h has the
+ * protocol, and the layout below is that one. A *magazine* is what the kernel
+ * knows of a bin: its class and group, which words are its room, and how many
+ * of them it may use at present, its capacity.
+ *
+ * Whatever the thread can write is hostile. Of a bin only @cur is ever read,
+ * once for each call, and set to the bin's base if it lies outside of the
+ * magazine, which loses what was in it; base, end and all else comes from the
+ * magazine. Words are read once each, and are the heap's to judge: what
+ * comes out of a magazine goes to heap_free(), and to nobody else.
+ *
+ * Capacities double, from one slot on, until the room is used up or the caller
+ * allows for no more bytes. A cache whose stock was taken back begins anew.
+ *
+ * No locking inside; the caller serialises the calls for one cache. The
+ * thread may be at work meanwhile: then it, and nobody else, gets what it
+ * deserves. Nothing is allocated or freed inside: the caller provides the pages
+ * that magazine_lacks() asks for, which stay until the cache ends.
+ */
+#ifndef SHMZONE_CORE_MAGAZINE_H
+#define SHMZONE_CORE_MAGAZINE_H
+
+#include "core_env.h"
+#include "class.h"
+
+#define MAGAZINE_CACHE_BYTES	65536
+#define MAGAZINE_BINS		128
+#define MAGAZINE_STOCK_MAX	(1U << 20)
+
+/* Words of a cache; the head takes those before the first. */
+#define MAGAZINE_FIRST_WORD	512
+#define MAGAZINE_WORDS		(MAGAZINE_CACHE_BYTES / sizeof(u64))
+
+#define MAGAZINE_PAGES		DIV_ROUND_UP(MAGAZINE_CACHE_BYTES, PAGE_SIZE)
+
+/* Slots in one bin at most. */
+#define MAGAZINE_SLOTS_MAX	126
+
+/**
+ * struct cache_bin - a bin, as the thread sees it
+ * @cur: word after the last in use
+ * @base: first word
+ * @end: word after the last
+ * @reserved: zero
+ */
+struct cache_bin {
+	u32 cur;
+	u32 base;
+	u32 end;
+	u32 reserved;
+};
+
+/**
+ * struct cache_head - how a cache begins, as the thread sees it
+ * @reserved: zero
+ * @bin: the bins
+ * @bin_of: bin of a group and class; the kernel never reads it
+ * @busy: the thread is at work
+ * @reserved_busy: zero
+ * @page_entry: for the thread; the kernel never reads it
+ * @reserved_entry: zero
+ */
+struct cache_head {
+	u64 reserved[8];
+	struct cache_bin bin[MAGAZINE_BINS];
+	u8 bin_of[CLASS_GROUPS][64];
+	u32 busy;
+	u32 reserved_busy[13];
+	u32 page_entry;
+	u32 reserved_entry;
+};
+
+/**
+ * struct magazine - what the kernel knows of a bin
+ * @base: first word
+ * @room: words it has
+ * @capacity: how many of them it may use
+ * @class: its class; %CLASS_SPAN if there is no such bin
+ * @group: its group
+ */
+struct magazine {
+	u16 base;
+	u16 room;
+	u16 capacity;
+	u8 class;
+	u8 group;
+};
+
+/**
+ * struct magazines - the kernel's side of a cache
+ * @page: the pages of the cache, as far as they were needed; the first one always
+ * @bins: bins made so far, bin 0 included
+ * @words: words given out to bins
+ * @bytes: capacity of all magazines, in bytes of slots
+ * @wrong: bins that were found to be wrong
+ * @magazine: the magazines
+ */
+struct magazines {
+	void *page[MAGAZINE_PAGES];
+	u32 bins;
+	u32 words;
+	u64 bytes;
+	u64 wrong;
+	struct magazine magazine[MAGAZINE_BINS];
+};
+
+/**
+ * magazines_init() - set a cache up
+ * @m: its kernel side, all zero but for the first page, which is all zero too
+ * @page_entry: for the thread
+ */
+void magazines_init(struct magazines *m, u32 page_entry);
+
+/**
+ * magazine_make() - find the bin of a class and group, or make it
+ * @class: not %CLASS_SPAN
+ *
+ * Returns the bin, or 0 if there is no room for another.
+ */
+u32 magazine_make(struct magazines *m, u32 class, u32 group);
+
+/**
+ * magazine_lacks() - which page a bin needs before it can grow
+ *
+ * Returns the index of a page that is not there, or 0: the first page always is.
+ */
+u32 magazine_lacks(const struct magazines *m, u32 bin);
+
+/**
+ * magazine_growth() - by how many bytes magazine_grow() would raise the capacity
+ *
+ * Returns 0 if there is no room, or it would exceed what a cache may have.
+ */
+u64 magazine_growth(const struct magazines *m, u32 bin);
+
+/**
+ * magazine_grow() - raise the capacity of a bin
+ *
+ * There must be something to raise, and magazine_lacks() nothing.
+ */
+void magazine_grow(struct magazines *m, u32 bin);
+
+/**
+ * magazine_shut() - take all capacity from a bin, and forget what is in it
+ *
+ * Returns by how many bytes the capacity fell.
+ */
+u64 magazine_shut(struct magazines *m, u32 bin);
+
+/**
+ * magazine_used() - slots in a bin, as the thread has it
+ */
+u32 magazine_used(struct magazines *m, u32 bin);
+
+/**
+ * magazine_put() - add slots to a bin
+ * @offsets: their offsets; the first one is going to be taken first
+ *
+ * Returns how many there was capacity for; those are the first ones.
+ */
+u32 magazine_put(struct magazines *m, u32 bin, const u64 *offsets, u32 n);
+
+/**
+ * magazine_take_old() - take those slots out of a bin that are in it for longest
+ * @offsets: gets what the cache has for their offsets
+ * @n: how many at most
+ *
+ * Returns how many.
+ */
+u32 magazine_take_old(struct magazines *m, u32 bin, u64 *offsets, u32 n);
+
+/**
+ * magazine_take() - the same with those that were put in last
+ */
+u32 magazine_take(struct magazines *m, u32 bin, u64 *offsets, u32 n);
+
+/**
+ * magazines_stock() - what is in a cache, as the thread has it
+ * @slots: gets how many
+ *
+ * Returns bytes.
+ */
+u64 magazines_stock(struct magazines *m, u64 *slots);
+
+static inline struct cache_head *magazines_head(const struct magazines *m)
+{
+	return m->page[0];
+}
+
+/* Whether the thread says that it is at work. */
+static inline bool magazines_busy(const struct magazines *m)
+{
+	return READ_ONCE(magazines_head(m)->busy);
+}
+
+#endif /* SHMZONE_CORE_MAGAZINE_H */

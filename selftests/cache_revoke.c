@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Taking back the stock of caches while their threads go on: that no slot is
+ * handed out twice or lost by it, and that it happens when it has to.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "utils.h"
+#include "caches.h"
+
+#define WORKERS		3
+#define HELD		40
+#define SLOT		64
+#define ZONE_BYTES	(4 * MIB)
+
+/* Seconds that a stress lasts. */
+static int stress_seconds(void)
+{
+	const char *text = getenv("SHMZONE_STRESS_SECONDS");
+
+	return text ? atoi(text) : 5;
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/**
+ * struct stress - threads at work on caches, each on its own
+ * @owner: who has each slot, by offset: 0 nobody, else worker + 1
+ * @twice: slots that were given to one who found them to have an owner
+ * @stop: the workers are to end
+ * @operations: by all of them
+ * @revoked: caches whose stock was taken back by workers
+ */
+struct stress {
+	int zone;
+	__u32 class;
+	struct shmzone_cache *caches;
+	unsigned char owner[ZONE_BYTES / SLOT];
+	unsigned long twice;
+	unsigned long errors;
+	bool stop;
+	unsigned long operations;
+	unsigned long revoked;
+};
+
+/* A worker takes back all stock as often as that. */
+#define RECLAIM_EVERY	256
+
+struct worker {
+	struct stress *stress;
+	unsigned int index;
+	pthread_t thread;
+};
+
+static void *work(void *arg)
+{
+	struct worker *me = arg;
+	struct stress *s = me->stress;
+	__u64 held[HELD] = {};
+	unsigned int seed = me->index + 1, i;
+	struct shmzone_cache_reclaim answer = { SIZED(shmzone_cache_reclaim) };
+	unsigned long operations = 0, revoked = 0;
+	unsigned char mark = me->index + 1;
+	int error = 0;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
+		i = rand_r(&seed) % HELD;
+		if (held[i]) {
+			if (__atomic_exchange_n(&s->owner[held[i] / SLOT], 0,
+						__ATOMIC_SEQ_CST) != mark)
+				__atomic_add_fetch(&s->twice, 1, __ATOMIC_RELAXED);
+			if (cache_free(s->zone, s->caches, me->index, s->class, held[i]))
+				__atomic_add_fetch(&s->errors, 1, __ATOMIC_RELAXED);
+			held[i] = 0;
+		} else {
+			held[i] = cache_alloc(s->zone, s->caches, me->index, s->class,
+					      &error);
+			if (!held[i])
+				__atomic_add_fetch(&s->errors, 1, __ATOMIC_RELAXED);
+			else if (__atomic_exchange_n(&s->owner[held[i] / SLOT], mark,
+						     __ATOMIC_SEQ_CST))
+				__atomic_add_fetch(&s->twice, 1, __ATOMIC_RELAXED);
+		}
+		/* On few processors all others are stopped somewhere meanwhile. */
+		if (++operations % RECLAIM_EVERY == 0 && !_try_call(s->zone,
+		    SHMZONE_CACHE_RECLAIM, &answer))
+			revoked += answer.out_caches;
+	}
+	for (i = 0; i < HELD; i++)
+		if (held[i] && cache_free(s->zone, s->caches, me->index, s->class, held[i]))
+			__atomic_add_fetch(&s->errors, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&s->operations, operations, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&s->revoked, revoked, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+TEST(running_threads)
+{
+	struct stress *s = calloc(1, sizeof(*s));
+	struct worker workers[WORKERS];
+	unsigned long rounds = 0, revoked = 0, busy = 0;
+	struct shmzone_cache_reclaim answer;
+	struct shmzone_stat stat;
+	double end;
+	int i;
+
+	s->zone = create(control_fd(), ZONE_BYTES);
+	s->class = class_of(s->zone, SLOT);
+	s->caches = map_caches_ok(s->zone, WORKERS);
+	for (i = 0; i < WORKERS; i++) {
+		workers[i] = (struct worker) { s, i };
+		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, work, &workers[i]));
+	}
+	for (end = now() + stress_seconds(); now() < end; rounds++) {
+		ASSERT_LE(0, _try_reclaim(s->zone, &answer));
+		revoked += answer.out_caches;
+		busy += answer.out_busy;
+		/* Let the workers come to something. */
+		usleep(20);
+	}
+	s->stop = true;
+	for (i = 0; i < WORKERS; i++)
+		pthread_join(workers[i].thread, NULL);
+	revoked += s->revoked;
+	printf("# %lu operations, %lu revocations in %lu rounds, busy %lu times, twice %lu\n",
+	       s->operations, revoked, rounds, busy, s->twice);
+	ASSERT_EQ(0, s->twice);
+	ASSERT_EQ(0, s->errors);
+	ASSERT_LT(0, revoked);
+	stat = stat_of(s->zone);
+	ASSERT_LE(revoked, stat.out_revocations);
+	ASSERT_EQ(0, stat.out_bad_not_live);
+	ASSERT_EQ(0, stat.out_bad_bins);
+	/* Nothing is lost: what is live is in caches. */
+	ASSERT_EQ(stat.out_cached_objects, stat.out_live_objects);
+	ASSERT_EQ(0, munmap(s->caches, WORKERS * SHMZONE_CACHE_BYTES));
+	ASSERT_EQ(0, stat_of(s->zone).out_live_objects);
+	ASSERT_TRUE(zone_consistent(s->zone));
+}
+
+/* Fills many caches in a zone that has a limit. Gives what they hold. */
+static __u64 fill_caches(int zone, struct shmzone_cache *caches, unsigned int count)
+{
+	struct shmzone_stat stat = {};
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		cache_fill(zone, caches, i, class_of(zone, 64), 126);
+		cache_fill(zone, caches, i, class_of(zone, 1024), 20);
+	}
+	_try_stat(zone, &stat);
+	return stat.out_cached_bytes;
+}
+
+TEST(every_byte_at_the_limit)
+{
+	int zone = create_limited(control_fd(), 16 * MIB, MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 64);
+	__u64 offsets[256], full, span = 4 * page_bytes();
+	unsigned int n = 0;
+
+	/* Without caches so many spans fit. */
+	while (n < 256 && _try_alloc(zone, span, 1, &offsets[n]) == 1)
+		n++;
+	full = n;
+	free_all(zone, offsets, n);
+	ASSERT_LT(MIB / 2, fill_caches(zone, caches, 64));
+	/* With idle caches full of slots just as many do. */
+	for (n = 0; n < 256 && _try_alloc(zone, span, 1, &offsets[n]) == 1; n++)
+		;
+	ASSERT_EQ(full, n);
+	ASSERT_EQ(0, stat_of(zone).out_cached_objects);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+/* The largest first, and no more than is needed. */
+TEST(largest_first)
+{
+	int zone = create_limited(control_fd(), 16 * MIB, MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 8);
+	__u32 large = class_of(zone, 32768), small = class_of(zone, 8);
+	__u64 offsets[4096];
+
+	ASSERT_EQ(4, cache_fill(zone, caches, 5, large, 4));
+	ASSERT_EQ(1, cache_fill(zone, caches, 2, small, 1));
+	while (_try_alloc(zone, page_bytes(), 1, offsets) == 1 &&
+	       cache_used(cache_at(caches, 5), large) == 4)
+		;
+	ASSERT_EQ(0, cache_used(cache_at(caches, 5), large));
+	ASSERT_EQ(1, cache_used(cache_at(caches, 2), small));
+}
+
+TEST(busy_is_left_alone)
+{
+	int zone = create(control_fd(), MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	struct shmzone_cache_reclaim answer;
+	__u32 class = class_of(zone, 64);
+
+	ASSERT_EQ(9, cache_fill(zone, caches, 0, class, 9));
+	ASSERT_EQ(9, cache_fill(zone, caches, 1, class, 9));
+	caches->busy = 1;
+	ASSERT_EQ(9, reclaim(zone, &answer));
+	ASSERT_EQ(1, answer.out_caches);
+	ASSERT_EQ(1, answer.out_busy);
+	ASSERT_EQ(9, cache_used(caches, class));
+	ASSERT_EQ(0, cache_used(cache_at(caches, 1), class));
+	caches->busy = 0;
+	ASSERT_EQ(9, reclaim(zone, &answer));
+	ASSERT_EQ(0, answer.out_busy);
+	ASSERT_EQ(0, stat_of(zone).out_live_objects);
+}
+
+TEST(idle_stock)
+{
+	int zone = create(control_fd(), MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	int tenths;
+
+	cache_fill(zone, caches, 0, class_of(zone, 64), 50);
+	for (tenths = 0; tenths < 300 && stat_of(zone).out_cached_objects; tenths++)
+		usleep(100000);
+	ASSERT_EQ(0, stat_of(zone).out_cached_objects);
+	ASSERT_EQ(1, stat_of(zone).out_revocations);
+}
+
+TEST(sealed)
+{
+	int zone = create(control_fd(), MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	__u32 class = class_of(zone, 64);
+	__u64 offset = alloc(zone, 64);
+
+	cache_fill(zone, caches, 0, class, 50);
+	ASSERT_EQ(0, _try_add_seals(zone, SHMZONE_SEAL_ALLOC));
+	ASSERT_EQ(0, stat_of(zone).out_cached_objects);
+	fail_refill(EPERM, zone, 0, class, 0, NULL);
+	fail_drain(ENOSPC, zone, 0, class, 0, NULL);
+	ASSERT_EQ(0, cache_free(zone, caches, 0, class, offset));
+	ASSERT_EQ(0, stat_of(zone).out_live_objects);
+}
+
+struct waiting {
+	int zone;
+	__u64 bytes;
+	int result;
+	pthread_t thread;
+};
+
+static void *waits(void *arg)
+{
+	struct waiting *w = arg;
+	__u64 offset;
+
+	w->result = _try_alloc_wait(w->zone, w->bytes, 1, 20000000000ULL, &offset);
+	return NULL;
+}
+
+/* Whoever waits gets what is in caches, and what is freed after that. */
+TEST(waiters)
+{
+	int zone = create_limited(control_fd(), 16 * MIB, 64 * page_bytes());
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	__u32 class = class_of(zone, 1024);
+	struct waiting w = { zone, 8 * page_bytes() };
+	__u64 slots[400];
+	unsigned int n = 0, i;
+	int error;
+	double began;
+
+	while (n < 400 && (slots[n] = cache_alloc(zone, caches, 0, class, &error)))
+		n++;
+	ASSERT_LT(100, n);
+	ASSERT_EQ(0, pthread_create(&w.thread, NULL, waits, &w));
+	usleep(300000);
+	began = now();
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(0, cache_free(zone, caches, 0, class, slots[i]));
+	pthread_join(w.thread, NULL);
+	ASSERT_EQ(1, w.result);
+	ASSERT_GT(15, now() - began);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+TEST(pollers)
+{
+	int zone = create_limited(control_fd(), 16 * MIB, 64 * page_bytes());
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	struct pollfd poller = { .fd = zone, .events = POLLOUT };
+	__u32 class = class_of(zone, 1024);
+	__u64 slots[400];
+	unsigned int n = 0;
+	int error;
+
+	ASSERT_EQ(1, poll(&poller, 1, 0));
+	while (n < 400 && (slots[n] = cache_alloc(zone, caches, 0, class, &error)))
+		n++;
+	ASSERT_EQ(0, poll(&poller, 1, 0));
+	ASSERT_EQ(0, cache_free(zone, caches, 0, class, slots[0]));
+	ASSERT_EQ(1, poll(&poller, 1, 0));
+}
+
+/* A cache that is scribbled on. */
+
+struct scribble {
+	struct shmzone_cache *caches;
+	unsigned int seed;
+	bool stop;
+	pthread_t thread;
+};
+
+static void *scribbles(void *arg)
+{
+	struct scribble *s = arg;
+	volatile __u32 *words = (volatile __u32 *)s->caches;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
+		unsigned int at = rand_r(&s->seed) % (3200 / 4);
+
+		/* Mostly what could be right. */
+		words[at] = rand_r(&s->seed) % 3 ? rand_r(&s->seed) % 4096 :
+						   (unsigned int)rand_r(&s->seed);
+		s->caches->busy = 0;
+		cache_words(s->caches)[512 + rand_r(&s->seed) % 7680] =
+			(__u64)rand_r(&s->seed) % (2 * ZONE_BYTES);
+	}
+	return NULL;
+}
+
+/* No refill gives out what is live, or one slot twice, whatever others do. */
+TEST(scribbling)
+{
+	int zone = create(control_fd(), ZONE_BYTES);
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	struct scribble s = { .caches = caches, .seed = 3 };
+	unsigned int i, seed = 1;
+
+	ASSERT_EQ(0, pthread_create(&s.thread, NULL, scribbles, &s));
+	for (i = 0; i < 4000; i++) {
+		__u32 class = 1 + rand_r(&seed) % (SHMZONE_CLASSES - 1);
+		__u32 group = rand_r(&seed) % 3 ? 0 : rand_r(&seed) % 16;
+
+		switch (rand_r(&seed) % 8) {
+		case 0:
+			_try_reclaim(zone, NULL);
+			break;
+		case 1:
+			_try_drain_all(zone, 0);
+			break;
+		case 2: case 3: case 4:
+			_try_drain(zone, 0, class, group, NULL);
+			break;
+		default:
+			_try_refill(zone, 0, class, group, NULL);
+		}
+	}
+	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
+	pthread_join(s.thread, NULL);
+	printf("# %llu bad bins, %llu bad frees\n", stat_of(zone).out_bad_bins,
+	       stat_of(zone).out_bad_not_live + stat_of(zone).out_bad_outside);
+	ASSERT_LT(0, stat_of(zone).out_bad_bins);
+	ASSERT_TRUE(zone_consistent(zone));
+	ASSERT_EQ(0, munmap(caches, 2 * SHMZONE_CACHE_BYTES));
+	ASSERT_EQ(0, stat_of(zone).out_cached_objects);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+/* What a wrong word says is freed: nothing, or one object, and that once. */
+TEST(wrong_words)
+{
+	int zone = create(control_fd(), ZONE_BYTES);
+	struct shmzone_cache *caches = map_caches_ok(zone, 1);
+	__u32 class = class_of(zone, 64), at;
+	__u64 object = alloc(zone, 4096), mine;
+
+	ASSERT_EQ(8, cache_fill(zone, caches, 0, class, 8));
+	at = caches->bin[class].base;
+	mine = cache_words(caches)[at];
+	cache_words(caches)[at] = ~0ULL;
+	cache_words(caches)[at + 1] = mine;
+	cache_words(caches)[at + 2] = mine;
+	cache_words(caches)[at + 3] = mine + 8;
+	ASSERT_EQ(5, drain_all(zone, 0));
+	query(zone, object, &(struct shmzone_query){});
+	/* Those that were written over are live still. */
+	ASSERT_EQ(4, stat_of(zone).out_live_objects);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+/* Two threads in REFILL and DRAIN of one cache. */
+struct sharing {
+	int zone;
+	__u32 class;
+	bool stop;
+	unsigned long done;
+	pthread_t thread;
+};
+
+static void *refills(void *arg)
+{
+	struct sharing *s = arg;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
+		s->done += !_try_refill(s->zone, 0, s->class, 0, NULL);
+		_try_drain(s->zone, 0, s->class, 0, NULL);
+	}
+	return NULL;
+}
+
+TEST(one_cache_of_several_threads)
+{
+	int zone = create(control_fd(), ZONE_BYTES), i;
+	struct shmzone_cache *caches = map_caches_ok(zone, 1);
+	struct sharing s[WORKERS];
+
+	for (i = 0; i < WORKERS; i++) {
+		s[i] = (struct sharing) { zone, class_of(zone, 64) };
+		ASSERT_EQ(0, pthread_create(&s[i].thread, NULL, refills, &s[i]));
+	}
+	for (i = 0; i < 50; i++) {
+		_try_drain_all(zone, 0);
+		usleep(10000);
+	}
+	for (i = 0; i < WORKERS; i++)
+		__atomic_store_n(&s[i].stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < WORKERS; i++) {
+		pthread_join(s[i].thread, NULL);
+		ASSERT_LT(0, s[i].done);
+	}
+	ASSERT_EQ(stat_of(zone).out_cached_objects, stat_of(zone).out_live_objects);
+	ASSERT_EQ(0, munmap(caches, SHMZONE_CACHE_BYTES));
+	ASSERT_EQ(0, stat_of(zone).out_live_objects);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+/* The mapping goes while others refill: all that they put or hold comes back. */
+TEST(unmapped_under_way)
+{
+	int zone = create(control_fd(), ZONE_BYTES), i, round;
+	struct sharing s[WORKERS];
+
+	for (i = 0; i < WORKERS; i++) {
+		s[i] = (struct sharing) { zone, class_of(zone, 64) };
+		ASSERT_EQ(0, pthread_create(&s[i].thread, NULL, refills, &s[i]));
+	}
+	for (round = 0; round < 60; round++) {
+		struct shmzone_cache *caches = map_caches_ok(zone, 1);
+
+		usleep(5000);
+		ASSERT_EQ(0, munmap(caches, SHMZONE_CACHE_BYTES));
+	}
+	for (i = 0; i < WORKERS; i++)
+		__atomic_store_n(&s[i].stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < WORKERS; i++)
+		pthread_join(s[i].thread, NULL);
+	ASSERT_EQ(0, stat_of(zone).out_live_objects);
+	ASSERT_EQ(0, stat_of(zone).out_caches);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+TEST_HARNESS_MAIN
