@@ -35,6 +35,18 @@ int lib_ioctl(int fd, unsigned long cmd, void *arg);
 /* The same on /dev/shmzone, opened for this one call. */
 int lib_control(unsigned long cmd, void *arg);
 
+/*
+ * Map what lies at mmap offset @at of a zone descriptor, shared: at *@area, in
+ * place of what is there, or where the kernel likes if that is NULL.
+ */
+int lib_map(int fd, void **area, size_t bytes, int prot, uint64_t at);
+void lib_unmap(void *area, size_t bytes);
+
+/* Put zeros of this process's own in place of what is mapped there. */
+int lib_cover(void *area, size_t bytes);
+
+void lib_close(int fd);
+
 static inline void *fail(int err)
 {
 	errno = -err;

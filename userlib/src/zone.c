@@ -58,32 +58,18 @@ static int ask_classes(struct shmz *z)
 	return 0;
 }
 
-static int map_area(int fd, size_t bytes, int prot, uint64_t at, void **area)
-{
-	int saved = errno;
-	int ret = 0;
-
-	*area = mmap(NULL, bytes, prot, MAP_SHARED | MAP_NORESERVE, fd, at);
-	if (*area == MAP_FAILED) {
-		*area = NULL;
-		ret = -errno;
-		errno = saved;
-	}
-	return ret;
-}
-
 static int map_areas(struct shmz *z, int prot)
 {
-	void *data, *map;
+	void *data = NULL, *map = NULL;
 	int ret;
 
-	ret = map_area(z->fd, z->bytes, prot, 0, &data);
+	ret = lib_map(z->fd, &data, z->bytes, prot, 0);
 	if (ret)
 		return ret;
-	ret = map_area(z->fd, page_map_bytes(z), PROT_READ,
-		       SHMZONE_MMAP_PAGE_MAP, &map);
+	ret = lib_map(z->fd, &map, page_map_bytes(z), PROT_READ,
+		      SHMZONE_MMAP_PAGE_MAP);
 	if (ret) {
-		munmap(data, z->bytes);
+		lib_unmap(data, z->bytes);
 		return ret;
 	}
 	z->base = data;
@@ -119,12 +105,8 @@ static struct shmz *zone_map_or_close(int fd, int prot)
 	if (fd < 0)
 		return fail(fd);
 	z = zone_map(fd, prot);
-	if (!z) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-	}
+	if (!z)
+		lib_close(fd);
 	return z;
 }
 
@@ -228,9 +210,9 @@ void shmz_close(struct shmz *z)
 
 	if (!z)
 		return;
-	munmap((void *)z->page_map, page_map_bytes(z));
-	munmap(z->base, z->bytes);
-	close(z->fd);
+	lib_unmap((void *)z->page_map, page_map_bytes(z));
+	lib_unmap(z->base, z->bytes);
+	lib_close(z->fd);
 	free(z);
 	errno = saved;
 }
