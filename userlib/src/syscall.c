@@ -67,7 +67,7 @@ int lib_cover(void *area, size_t bytes)
 	int saved = errno;
 	int ret = 0;
 
-	if (mmap(area, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+	if (mmap(area, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
 		 MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
 		ret = -errno;
 		errno = saved;
