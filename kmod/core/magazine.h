@@ -57,18 +57,22 @@ struct cache_bin {
 
 /**
  * struct cache_head - how a cache begins, as the thread sees it
- * @busy: the thread is at work
- * @page_entry: for the thread; the kernel never reads it
  * @reserved: zero
  * @bin: the bins
  * @bin_of: bin of a group and class; the kernel never reads it
+ * @busy: the thread is at work
+ * @reserved_busy: zero
+ * @page_entry: for the thread; the kernel never reads it
+ * @reserved_entry: zero
  */
 struct cache_head {
-	u32 busy;
-	u32 page_entry;
-	u64 reserved[7];
+	u64 reserved[8];
 	struct cache_bin bin[MAGAZINE_BINS];
 	u8 bin_of[CLASS_GROUPS][64];
+	u32 busy;
+	u32 reserved_busy[13];
+	u32 page_entry;
+	u32 reserved_entry;
 };
 
 /**

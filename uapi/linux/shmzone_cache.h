@@ -90,20 +90,28 @@ struct shmzone_bin {
 
 /**
  * struct shmzone_cache - the head of a cache
- * @busy: 1 while the thread is at work on it
- * @page_entry: what the page map has, with the class as 0, for slabs whose slots
- *              bin @class is for: free slots of other pages by FREE, or by
- *              @bin_of. 0 in a cache that is not set up.
  * @__reserved: zero
  * @bin: the bins
  * @bin_of: bin of a group and class, or 0; set by the kernel alone
+ * @busy: 1 while the thread is at work on it
+ * @__reserved_busy: zero
+ * @page_entry: what the page map has, with the class as 0, for slabs whose slots
+ *              bin @class is for: free slots of other pages by FREE, or by
+ *              @bin_of. 0 in a cache that is not set up.
+ * @__reserved_entry: zero
+ *
+ * @busy has a cache line of its own, and not the first of a page: processors
+ * look at the place in a page first when they look for a store that a load has
+ * to wait for, and the first is where large objects begin.
  */
 struct shmzone_cache {
-	__u32 busy;
-	__u32 page_entry;
-	__aligned_u64 __reserved[7];
+	__aligned_u64 __reserved[8];
 	struct shmzone_bin bin[SHMZONE_CACHE_BINS];
 	__u8 bin_of[16][64];
+	__u32 busy;
+	__u32 __reserved_busy[13];
+	__u32 page_entry;
+	__u32 __reserved_entry;
 };
 
 /**
