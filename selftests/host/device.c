@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define FILES_MAX	4096
@@ -118,7 +119,7 @@ u64 device_calls(void)
 	return atomic64_read(&calls);
 }
 
-int device_fork(void)
+int device_fork(bool bare)
 {
 	sigset_t mask, all;
 	int pid;
@@ -126,8 +127,12 @@ int device_fork(void)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
 	pthread_rwlock_wrlock(&inside);
-	pid = fork();
-	pthread_rwlock_unlock(&inside);
+	pid = bare ? syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork();
+	/* Those who waited for it are not there in the child. */
+	if (!pid)
+		inside = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER;
+	else
+		pthread_rwlock_unlock(&inside);
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	return pid;
 }

@@ -75,8 +75,9 @@ void device_forget_area(void *area);
 
 /**
  * device_fork() - fork() at a moment when no thread is inside of a call
+ * @bare: by a system call of its own
  */
-int device_fork(void);
+int device_fork(bool bare);
 
 /* The heap of a zone, for tests. */
 struct heap *device_heap(int fd);

@@ -187,8 +187,7 @@ void *shmz_aligned_alloc(struct shmz *z, size_t align, size_t bytes)
 	return shmz_aligned_alloc_group(z, align, bytes, 0);
 }
 
-/* @bytes 0: of any size. */
-static int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes)
+int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes)
 {
 	struct shmzone_free args = {
 		.size = sizeof(args),

@@ -101,7 +101,8 @@ static ssize_t free_few(struct shmz *z, void *const *ptrs, size_t n)
 	int ret, err = 0;
 
 	for (i = 0; i < n; i++) {
-		ret = ptrs[i] ? shmz_free(z, ptrs[i]) : -EINVAL;
+		ret = ptrs[i] ? shmz_free(z, ptrs[i]) :
+				free_by_call(z, raw_offset(z, NULL), 0);
 		if (!ret)
 			freed++;
 		else if (!err)

@@ -19,32 +19,57 @@ __thread struct shmzone_cache *caches[SLOTS + 1] = {
 /* Refills before somebody else, a signal handler, must have had the slots. */
 #define TRIES	2
 
-/* This thread's cache and its number, set up as far as it is the library's. */
-static struct shmzone_cache *ready(const struct shmz *z, uint32_t *number)
-{
-	struct shmzone_cache *c;
-	uint32_t slot = z->slot;
-	int mine;
+/*
+ * struct own - this thread's cache of a zone
+ * @cache: where it is
+ * @number: its index
+ * @fresh: the thread has no pointer to it yet, and has not touched it: only the
+ *	   kernel can say whether there is memory for it
+ */
+struct own {
+	struct shmzone_cache *cache;
+	uint32_t number;
+	bool fresh;
+};
 
-	if (slot == SLOT_NONE)
-		return NULL;
-	mine = thread_number();
-	if (mine < 0)
-		return NULL;
-	*number = mine;
-	c = slot_cache(slot, mine);
-	if (load(caches[slot]) == c)
-		return load(c->busy) ? NULL : c;
-	/* Who had the number before may have vanished in between. */
-	store(c->busy, 0);
-	store(caches[slot], c);
-	return c;
+static bool find_own(const struct shmz *z, struct own *own)
+{
+	int number;
+
+	if (z->slot == SLOT_NONE)
+		return false;
+	number = thread_number();
+	if (number < 0)
+		return false;
+	own->number = number;
+	own->cache = slot_cache(z->slot, number);
+	own->fresh = load(caches[z->slot]) != own->cache;
+	return own->fresh || !load(own->cache->busy);
+}
+
+/* REFILL or DRAIN; with the first one that works the cache is set up. */
+static int call(const struct shmz *z, const struct own *own, unsigned long cmd,
+		void *args)
+{
+	int ret = lib_ioctl(z->fd, cmd, args);
+
+	if (!own->fresh)
+		return ret;
+	/* Who had the number before vanished in the middle of something. */
+	if (ret == -EBUSY) {
+		store(own->cache->busy, 0);
+		ret = lib_ioctl(z->fd, cmd, args);
+	}
+	if (!ret)
+		store(caches[z->slot], own->cache);
+	return ret;
 }
 
 /* Errors that ALLOC would answer with too. */
-static bool is_final(int ret)
+static bool is_final(int ret, const struct own *own)
 {
-	return ret == -ENOMEM || ret == -EPERM || ret == -EINTR;
+	return (ret == -ENOMEM && !own->fresh) || ret == -EPERM ||
+	       ret == -EINTR;
 }
 
 int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
@@ -55,19 +80,25 @@ int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
 		.class = class,
 		.group = group,
 	};
-	struct shmzone_cache *c = ready(z, &args.cache);
+	struct own own;
 	int tries, ret;
 
-	if (!c)
+	if (!find_own(z, &own))
 		return -EAGAIN;
+	args.cache = own.number;
 	for (tries = 0; tries < TRIES; tries++) {
-		ret = lib_ioctl(z->fd, SHMZONE_CACHE_REFILL, &args);
+		ret = call(z, &own, SHMZONE_CACHE_REFILL, &args);
 		if (ret)
-			return is_final(ret) ? ret : -EAGAIN;
-		if (cache_pop(c, &c->bin[args.out_bin], offset))
+			return is_final(ret, &own) ? ret : -EAGAIN;
+		if (cache_pop(own.cache, &own.cache->bin[args.out_bin], offset))
 			return 0;
 	}
 	return -EAGAIN;
+}
+
+static bool push_own(const struct own *own, uint32_t bin, uint64_t offset)
+{
+	return cache_push(own->cache, &own->cache->bin[bin], offset);
 }
 
 int cache_drain(struct shmz *z, uint32_t class, uint32_t group,
@@ -78,19 +109,23 @@ int cache_drain(struct shmz *z, uint32_t class, uint32_t group,
 		.class = class,
 		.group = group,
 	};
-	struct shmzone_cache *c = ready(z, &args.cache);
-	uint32_t bin;
+	struct own own;
+	uint32_t bin = class;
 	int tries;
 
-	if (!c)
+	if (!find_own(z, &own))
 		return -EAGAIN;
-	bin = group ? load(c->bin_of[group][class]) : class;
-	if (cache_push(c, &c->bin[bin], offset))
-		return 0;
+	if (!own.fresh) {
+		if (group)
+			bin = load(own.cache->bin_of[group][class]);
+		if (push_own(&own, bin, offset))
+			return 0;
+	}
+	args.cache = own.number;
 	for (tries = 0; tries < TRIES; tries++) {
-		if (lib_ioctl(z->fd, SHMZONE_CACHE_DRAIN, &args))
+		if (call(z, &own, SHMZONE_CACHE_DRAIN, &args))
 			break;
-		if (cache_push(c, &c->bin[args.out_bin], offset))
+		if (push_own(&own, args.out_bin, offset))
 			return 0;
 	}
 	return -EAGAIN;
@@ -102,15 +137,15 @@ int shmz_cache_flush(struct shmz *z)
 		.size = sizeof(args),
 		.flags = SHMZONE_CACHE_DRAIN_ALL,
 	};
-	int ret;
+	struct own own;
 
-	/* Not to be set up for this. */
+	/* Nothing is set up for this. */
 	if (load(caches[z->slot]) == &empty_cache)
 		return 0;
-	if (!ready(z, &args.cache))
-		return z->slot == SLOT_NONE ? 0 : -EBUSY;
-	ret = lib_ioctl(z->fd, SHMZONE_CACHE_DRAIN, &args);
-	return ret;
+	if (!find_own(z, &own))
+		return -EBUSY;
+	args.cache = own.number;
+	return own.fresh ? 0 : lib_ioctl(z->fd, SHMZONE_CACHE_DRAIN, &args);
 }
 
 ssize_t shmz_reclaim_caches(struct shmz *z)

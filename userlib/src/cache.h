@@ -228,6 +228,9 @@ int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
 int cache_drain(struct shmz *z, uint32_t class, uint32_t group,
 		uint64_t offset);
 
+/* alloc.c: free by a system call; @bytes 0: of any size. */
+int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes);
+
 /* region.c: which slot a handle has; on failure SLOT_NONE. */
 void slot_get(struct shmz *z, uint64_t zone_id);
 void slot_put(struct shmz *z);
