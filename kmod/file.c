@@ -88,9 +88,11 @@ static void zone_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	const struct zone_file *zf = file->private_data;
 	struct shmzone *zone = zf->zone;
+	struct cache_figures cached;
 	struct heap_stat heap;
 
 	heap_get_stat(zone->heap, &heap);
+	zone_count_caches(zone, &cached);
 	seq_printf(m, "shmzone-id:\t%llu\n", zone->id);
 	show_name(m, zone);
 	seq_printf(m, "shmzone-rights:\t%s\n",
@@ -101,6 +103,7 @@ static void zone_show_fdinfo(struct seq_file *m, struct file *file)
 	show_bytes(m, "limit", heap.limit_pages << PAGE_SHIFT);
 	show_bytes(m, "taken", heap.taken_pages << PAGE_SHIFT);
 	show_bytes(m, "live", heap.live_bytes);
+	show_bytes(m, "cached", cached.bytes);
 	show_bytes(m, "resident", zone_resident_bytes(zone));
 	show_bytes(m, "swapped", zone_swapped_bytes(zone));
 }

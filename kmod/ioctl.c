@@ -37,6 +37,11 @@ union ucmd_buffer {
 	struct shmzone_set_limit set_limit;
 	struct shmzone_add_seals add_seals;
 	struct shmzone_get_seals get_seals;
+	struct shmzone_cache_refill cache_refill;
+	struct shmzone_cache_drain cache_drain;
+	struct shmzone_cache_reclaim cache_reclaim;
+	struct shmzone_cache_client cache_client;
+	struct shmzone_cache_sync cache_sync;
 };
 
 /* What every structure begins with. */
@@ -108,6 +113,12 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(root_get, ROOT_GET, out_offset, 0, ON_ZONE),
 	IOCTL_OP(root_set, ROOT_SET, out_old, SHMZONE_ROOT_SET_CAS, ON_WRITABLE),
 	IOCTL_OP(root_list, ROOT_LIST, out_count, 0, ON_ZONE),
+	IOCTL_OP(cache_refill, CACHE_REFILL, out_count, 0, ON_WRITABLE),
+	IOCTL_OP(cache_drain, CACHE_DRAIN, out_count, SHMZONE_CACHE_DRAIN_ALL,
+		 ON_WRITABLE),
+	IOCTL_OP(cache_reclaim, CACHE_RECLAIM, out_count, 0, ON_WRITABLE),
+	IOCTL_OP(cache_client, CACHE_CLIENT, out_client, 0, ON_ZONE),
+	IOCTL_OP(cache_sync, CACHE_SYNC, timeout_ns, 0, ON_ZONE),
 #ifdef SHMZONE_DEBUG
 	IOCTL_OP(check, CHECK, out_text, 0, ON_WRITABLE),
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Between the dispatcher (ioctl.c) and the commands (control.c, objects.c,
- * rights.c, roots.c).
+ * rights.c, roots.c, cachecmd.c).
  */
 #ifndef SHMZONE_IOCTL_H
 #define SHMZONE_IOCTL_H
@@ -56,6 +56,13 @@ long check_ioctl(struct ucmd *ucmd);
 long root_get_ioctl(struct ucmd *ucmd);
 long root_set_ioctl(struct ucmd *ucmd);
 long root_list_ioctl(struct ucmd *ucmd);
+
+/* cachecmd.c */
+long cache_refill_ioctl(struct ucmd *ucmd);
+long cache_drain_ioctl(struct ucmd *ucmd);
+long cache_reclaim_ioctl(struct ucmd *ucmd);
+long cache_client_ioctl(struct ucmd *ucmd);
+long cache_sync_ioctl(struct ucmd *ucmd);
 
 /* rights.c */
 long reopen_ioctl(struct ucmd *ucmd);

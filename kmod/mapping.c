@@ -18,7 +18,8 @@
  * writing does the same to every VMA that is made after it. VMAs of a strict
  * zone have vm_operations of their own, see strict.c; other zones have shmem's.
  *
- * ->mmap() here allocates nothing and publishes nothing.
+ * ->mmap() here allocates nothing and publishes nothing, but for caches, which
+ * are the business of client.c.
  */
 #include <linux/cred.h>
 #include <linux/err.h>
@@ -102,6 +103,13 @@ static const struct file_operations map_fops = {
 	.release = mapping_release,
 };
 
+/* Without ->mmap(): a mapping file of caches is good for one VMA and its copies. */
+static const struct file_operations caches_fops = {
+	.owner = THIS_MODULE,
+	.fsync = noop_fsync,
+	.release = mapping_release,
+};
+
 /* Open @backing once more, as a file of this module that holds the zone. */
 static struct file *mapping_open(struct shmzone *zone, struct file *backing,
 				 int flags, const struct file_operations *fops)
@@ -129,6 +137,27 @@ struct file *mapping_open_map(struct shmzone *zone)
 	return mapping_open(zone, zone->map.file, O_RDONLY, &map_fops);
 }
 
+/**
+ * mapping_open_caches() - a mapping file for caches, with an inode of its own
+ * @zone: the zone
+ *
+ * Return: the file or an ERR_PTR().
+ */
+struct file *mapping_open_caches(struct shmzone *zone)
+{
+	struct file *backing, *file;
+	char name[40];
+
+	snprintf(name, sizeof(name), "shmzone-%llu-caches", zone->id);
+	/* Never read or written, and empty: it lends its address space. */
+	backing = zone_backing(name, 0);
+	if (IS_ERR(backing))
+		return backing;
+	file = mapping_open(zone, backing, O_RDWR, &caches_fops);
+	fput(backing);
+	return file;
+}
+
 /* The mapping file of the area that begins at or before @pgoff. */
 static struct file *area_of(const struct zone_file *zf, unsigned long pgoff)
 {
@@ -148,8 +177,12 @@ int zone_mmap(struct file *file, struct vm_area_struct *vma)
 	struct file *area = area_of(zf, vma->vm_pgoff);
 	int ret;
 
-	vma_set_file(vma, area);
-	ret = vfs_mmap(area, vma);
+	if (vma->vm_pgoff < CACHES_PGOFF) {
+		vma_set_file(vma, area);
+		ret = vfs_mmap(area, vma);
+	} else {
+		ret = client_mmap(zf->zone, file->f_mode & FMODE_WRITE, vma);
+	}
 	if (ret)
 		atomic64_inc(&zf->zone->refused_calls);
 	return ret;

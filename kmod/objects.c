@@ -52,8 +52,13 @@ static u32 piece(u32 count, u32 done)
 	return min_t(u32, count - done, HEAP_BATCH_MAX);
 }
 
-/* Undo an allocation nobody was told of. */
-static void take_back(struct shmzone *zone, const u64 *offsets, u32 count)
+/**
+ * alloc_take_back() - undo an allocation nobody was told of
+ * @zone: the zone
+ * @offsets: what was allocated
+ * @count: how many
+ */
+void alloc_take_back(struct shmzone *zone, const u64 *offsets, u32 count)
 {
 	u32 done = 0;
 
@@ -69,13 +74,22 @@ static void take_back(struct shmzone *zone, const u64 *offsets, u32 count)
 	zone_wake(zone);
 }
 
-/* An attempt to allocate; returns how many, or an errno if none. */
-static int alloc_batch(struct shmzone *zone, const struct zone_request *request)
+/**
+ * alloc_batch() - an attempt to allocate
+ * @zone: the zone
+ * @request: what is wanted
+ *
+ * Where memory is short, what others have in their caches is taken back.
+ *
+ * Return: how many, or an errno if none.
+ */
+int alloc_batch(struct shmzone *zone, const struct zone_request *request)
 {
 	const struct heap_request *req = request->req;
 	struct heap *heap = zone->heap;
 	u64 *offsets = request->offsets;
 	u32 count = request->count;
+	struct reclaim reclaim = { .floor = RECLAIM_BEGIN };
 	u32 done = 0;
 
 	/* Perhaps since the call began to wait. */
@@ -90,9 +104,12 @@ static int alloc_batch(struct shmzone *zone, const struct zone_request *request)
 			done += ret;
 		/* The process will never see them. */
 		if (fatal_signal_pending(current)) {
-			take_back(zone, offsets, done);
+			alloc_take_back(zone, offsets, done);
 			return -EINTR;
 		}
+		if (ret < (int)n && (ret >= 0 || ret == -ENOMEM) && done < request->enough &&
+		    zone_reclaim(zone, &reclaim))
+			continue;
 		if (ret < (int)n) {
 			/* Those of later pieces fail without being tried. */
 			heap_note_failed(heap, req, count - asked);
@@ -157,6 +174,7 @@ long alloc_ioctl(struct ucmd *ucmd)
 		.req = &req,
 		.offsets = batch.offsets,
 		.count = alloc->count,
+		.enough = alloc->count,
 		.attempt = alloc_batch,
 	};
 	if (alloc->flags & SHMZONE_ALLOC_WAIT)
@@ -172,7 +190,7 @@ long alloc_ioctl(struct ucmd *ucmd)
 	else
 		ret = ucmd_respond(ucmd);
 	if (ret)
-		take_back(zone, batch.offsets, alloc->out_count);
+		alloc_take_back(zone, batch.offsets, alloc->out_count);
 out:
 	batch_destroy(&batch);
 	return ret;
@@ -277,9 +295,11 @@ long stat_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_stat *stat = ucmd->cmd;
 	struct shmzone *zone = ucmd->zone;
+	struct cache_figures cached;
 	struct heap_stat heap;
 
 	heap_get_stat(zone->heap, &heap);
+	zone_count_caches(zone, &cached);
 	*stat = (struct shmzone_stat) {
 		.size = stat->size,
 		.out_id = zone->id,
@@ -294,7 +314,8 @@ long stat_ioctl(struct ucmd *ucmd)
 		.out_swapped_bytes = zone_swapped_bytes(zone),
 		.out_kernel_bytes = heap.kernel_bytes +
 				    pagemap_kernel_bytes(&zone->map) +
-				    roots_kernel_bytes(&zone->roots),
+				    roots_kernel_bytes(&zone->roots) +
+				    atomic64_read(&zone->clients.kernel_bytes),
 		.out_requests = heap.requests,
 		.out_failures = heap.failures,
 		.out_frees = heap.frees,
@@ -305,6 +326,11 @@ long stat_ioctl(struct ucmd *ucmd)
 		.out_bad_bytes = heap.refused[HEAP_BAD_BYTES],
 		.out_refused_calls = atomic64_read(&zone->refused_calls),
 		.out_kind = zone->kind,
+		.out_cached_bytes = cached.bytes,
+		.out_cached_objects = cached.slots,
+		.out_caches = atomic64_read(&zone->clients.caches),
+		.out_revocations = atomic64_read(&zone->clients.revocations),
+		.out_bad_bins = atomic64_read(&zone->clients.bad_bins),
 	};
 	return ucmd_respond(ucmd);
 }

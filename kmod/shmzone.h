@@ -11,6 +11,11 @@
  *	                                      |
  *	IPC namespace's names --(persistent)--+
  *
+ *	user's VMA of caches --> its mapping file --> zone
+ *	        |
+ *	        v
+ *	client (a process) --> caches --> their pages
+ *
  * A *zone file* is what a zone descriptor is (an anonymous inode). Its two
  * *mapping files*, for data and page map, are second openings of shmem inodes
  * that the zone owns; they carry operations of this module and stand in every
@@ -22,21 +27,30 @@
  * holds none, but the module's exit waits for it: no code of the module ever
  * runs after it was freed.
  *
+ * A *client* is a VMA of caches (client.c), whose mapping file is its own. The VMA
+ * holds one reference to it; commands and the zone's periodic work, which find it
+ * by process or number, hold others for as long as they look at its caches, and
+ * have the zone by other means. It is dead from the VMA's close on.
+ *
  * Locks, in this order
  *
  *	names_lock (mutex)          all names of zones, and their tables
  *	zone->lock (mutex)          seals, limit and what is charged for it
- *	mmap_lock                   the kernel's; taken before ->fault()
+ *	mmap_lock                   the kernel's; taken before ->fault(), and
+ *				    before ->mmap() and ->close()
+ *	cache->lock (mutex)         one cache; never two of them
  *	pagemap->lock (rwsem)       which parts of a page map exist
  *	strict_vm_ops_lock (mutex)  the vm_operations of strict zones; a leaf
  *	page lock                   the kernel's; held in ->fault() of strict
- *				    zones, taken to punch
+ *				    zones and of caches, taken to punch and to
+ *				    revoke
  *	i_mmap_rwsem                the kernel's; taken to unmap
  *	heap's shard (spinlock)     slots of one class and group, see
  *				    core/heap_impl.h
  *	heap's pages lock (spinlock)
  *	roots->lock (spinlock)      its roots; never with those of the heap
  *	wait->lock (spinlock)       who waits for memory; never with these two
+ *	clients_lock (spinlock)     which process is which client
  *	users_lock (spinlock)       what users are charged for
  *
  * None of them is held while user memory is read or written, since that
@@ -59,6 +73,7 @@
 #include <linux/shmzone.h>
 
 #include "roots.h"
+#include "client.h"
 #include "wait.h"
 #include "names.h"
 
@@ -110,6 +125,7 @@ struct pagemap {
  *       zone exists, which waits for it
  * @roots: named offsets
  * @wait: who waits for memory
+ * @clients: processes with caches
  * @user: the creator's account
  * @lock: orders changes of @seals, @charged and the limit
  * @seals: SHMZONE_SEAL_*; bits are added under @lock and read without
@@ -128,6 +144,7 @@ struct shmzone {
 	struct delayed_work age;
 	struct roots roots;
 	struct zone_wait wait;
+	struct zone_clients clients;
 	struct user_account *user;
 	struct mutex lock;	/* see above */
 	u32 seals;
@@ -184,6 +201,8 @@ bool strict_refuse_huge(struct page *page);
 struct user_account *user_charge(u64 pages);
 int user_recharge(struct user_account *user, u64 from, u64 to);
 void user_uncharge(struct user_account *user, u64 pages);
+struct user_account *user_charge_client(void);
+void user_uncharge_client(struct user_account *user);
 
 /* file.c */
 struct file *zone_file_open(struct shmzone *zone, bool write);
@@ -191,6 +210,7 @@ struct file *zone_file_open(struct shmzone *zone, bool write);
 /* mapping.c */
 struct file *mapping_open_data(struct shmzone *zone, bool write);
 struct file *mapping_open_map(struct shmzone *zone);
+struct file *mapping_open_caches(struct shmzone *zone);
 int zone_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long zone_get_unmapped_area(struct file *file, unsigned long addr,
 				     unsigned long len, unsigned long pgoff,
@@ -203,6 +223,10 @@ int pagemap_prepare(struct pagemap *map, u64 first, u64 n);
 void pagemap_mark(struct pagemap *map, u64 first, u64 n, u32 entry);
 u64 pagemap_kernel_bytes(const struct pagemap *map);
 int pagemap_mmap(struct shmzone *zone, struct vm_area_struct *vma);
+
+/* objects.c */
+int alloc_batch(struct shmzone *zone, const struct zone_request *request);
+void alloc_take_back(struct shmzone *zone, const u64 *offsets, u32 count);
 
 /* ioctl.c */
 long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What users are charged for: zones, and the bytes that their limits promise.
+ * What users are charged for: zones, the bytes that their limits promise, and
+ * clients.
  *
- * Each user has two ceilings, so that nobody can promise or pin without bound
+ * Each user has three ceilings, so that nobody can promise or pin without bound
  * what the machine has not got. They are the same for all users, and root and
  * others with CAP_SYS_RESOURCE in the initial user namespace pass them, but are
  * counted too. A user is the real uid, as the initial user namespace numbers it,
@@ -13,7 +14,10 @@
  * those who use it, by memory cgroups; that is why the ceiling on bytes is by
  * default as high as the largest zone.
  *
- * An account exists as long as a zone is charged to it. Bytes are counted in
+ * Clients, which are processes with caches, count against the real user of the
+ * process that maps them, or of the child that has inherited the mapping.
+ *
+ * An account exists as long as a zone or client is charged to it. Bytes are counted in
  * pages, of which no number of zones can make too many for a u64.
  */
 #include <linux/capability.h>
@@ -35,12 +39,18 @@ module_param(user_bytes_max, ullong, 0644);
 MODULE_PARM_DESC(user_bytes_max,
 		 "Bytes that the limits of a user's zones may add up to (the size of the largest zone)");
 
+static unsigned int user_clients_max = 16384;
+module_param(user_clients_max, uint, 0644);
+MODULE_PARM_DESC(user_clients_max,
+		 "Clients of zones, which are processes with caches, that a user may be (16384)");
+
 /**
  * struct user_account - what one user is charged for
  * @node: link in accounts, by @uid
  * @uid: the user
- * @refs: zones charged, or about to be
+ * @refs: zones and clients charged, or about to be
  * @zones: zones charged
+ * @clients: clients charged
  * @pages: pages charged for all of them
  *
  * Protected by users_lock; @uid never changes.
@@ -50,6 +60,7 @@ struct user_account {
 	kuid_t uid;
 	u64 refs;
 	u64 zones;
+	u64 clients;
 	u64 pages;
 };
 
@@ -191,5 +202,50 @@ int user_recharge(struct user_account *user, u64 from, u64 to)
 void user_uncharge(struct user_account *user, u64 pages)
 {
 	uncharge(user, 1, pages);
+	account_put(user);
+}
+
+static bool try_charge_client(struct user_account *user, bool exempt)
+{
+	bool fits;
+
+	spin_lock(&users_lock);
+	fits = exempt || user->clients < READ_ONCE(user_clients_max);
+	user->clients += fits;
+	spin_unlock(&users_lock);
+	return fits;
+}
+
+/**
+ * user_charge_client() - charge the caller's user for a new client
+ *
+ * Return: the account, for user_uncharge_client(), or ERR_PTR() of -EDQUOT or
+ * -ENOMEM.
+ */
+struct user_account *user_charge_client(void)
+{
+	struct user_account *user = account_get(current_uid());
+
+	if (!user)
+		return ERR_PTR(-ENOMEM);
+	if (try_charge_client(user, false))
+		return user;
+	if (!capable(CAP_SYS_RESOURCE)) {
+		account_put(user);
+		return ERR_PTR(-EDQUOT);
+	}
+	try_charge_client(user, true);
+	return user;
+}
+
+/**
+ * user_uncharge_client() - a client has ended
+ * @user: the account, not to be used any more
+ */
+void user_uncharge_client(struct user_account *user)
+{
+	spin_lock(&users_lock);
+	user->clients--;
+	spin_unlock(&users_lock);
 	account_put(user);
 }

@@ -57,6 +57,16 @@
  * free will be there to end. So a head that failed although its pages would
  * keep within the limit tries again after a while (RETRY_NS) by itself.
  *
+ * Caches
+ *
+ * What a thread frees into its cache, the kernel does not see. So each attempt
+ * that falls short takes back what is in the caches, and while somebody waits, or
+ * @exhausted is set, caches are given no capacity (reclaim.c): frees then come to
+ * the kernel. Where a failure sets @exhausted, caches may have got capacity
+ * between the attempt and that; this is taken back as well. A cache whose thread
+ * is at work at that moment may keep some: the head then tries again after a
+ * while, and the zone's periodic work comes back to the cache.
+ *
  * Locks
  *
  * zone->wait.lock is taken with no lock of the zone held; only wake-ups happen
@@ -235,12 +245,15 @@ static enum outlook outlook_for(struct shmzone *zone,
 	    pages <= stat.limit_pages - stat.taken_pages)
 		return PERHAPS;
 	/* Somebody may be giving pages back for their own request's sake. */
-	return stat.busy_pages ? PERHAPS : WHEN_FREED;
+	if (stat.busy_pages)
+		return PERHAPS;
+	/* What is freed into the caches that were busy, the kernel is not told. */
+	return atomic64_read(&zone->clients.capacity) ? PERHAPS : WHEN_FREED;
 }
 
 static bool fell_short(const struct zone_request *request, int ret)
 {
-	return ret == -ENOMEM || (ret >= 0 && ret < request->count);
+	return ret == -ENOMEM || (ret >= 0 && ret < request->enough);
 }
 
 /* One attempt; @outlook is set if it falls short. */
@@ -249,6 +262,7 @@ static int try_alloc(struct shmzone *zone, const struct zone_request *request,
 {
 	s64 events = note_events(&zone->wait);
 	u64 turnover = heap_turnover(zone->heap);
+	struct reclaim last = { .floor = 1 };
 	int ret = request->attempt(zone, request);
 
 	if (!fell_short(request, ret)) {
@@ -257,8 +271,11 @@ static int try_alloc(struct shmzone *zone, const struct zone_request *request,
 		return ret;
 	}
 	*outlook = outlook_for(zone, request->req);
-	if (*outlook != NEVER)
+	if (*outlook != NEVER) {
 		note_shortage(&zone->wait, events);
+		if (READ_ONCE(zone->wait.exhausted))
+			zone_reclaim(zone, &last);
+	}
 	return ret;
 }
 
@@ -377,6 +394,17 @@ void zone_wake(struct shmzone *zone)
 	}
 	if (watch >= WATCH_WAITER)
 		call_head(wait);
+}
+
+/**
+ * zone_is_short() - whether memory of the zone is waited for
+ * @zone: the zone
+ *
+ * Either somebody waits in the queue, or the zone was polled and is exhausted.
+ */
+bool zone_is_short(const struct shmzone *zone)
+{
+	return has_queue(&zone->wait) || READ_ONCE(zone->wait.exhausted);
 }
 
 /**

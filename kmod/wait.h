@@ -43,6 +43,7 @@ struct zone_wait {
  * @req: which objects
  * @offsets: gets their offsets
  * @count: how many
+ * @enough: how many are enough for nobody to be told of a shortage
  * @attempt: tries to allocate them; returns how many it got, at least 1, or a
  *           negative errno: -ENOMEM if there is no memory for any
  */
@@ -50,6 +51,7 @@ struct zone_request {
 	const struct heap_request *req;
 	u64 *offsets;
 	u32 count;
+	u32 enough;
 	int (*attempt)(struct shmzone *zone, const struct zone_request *request);
 };
 
@@ -58,6 +60,7 @@ int zone_alloc(struct shmzone *zone, const struct zone_request *request);
 int zone_alloc_wait(struct shmzone *zone, const struct zone_request *request,
 		    u64 timeout_ns);
 void zone_wake(struct shmzone *zone);
+bool zone_is_short(const struct shmzone *zone);
 __poll_t zone_poll(struct file *file, struct poll_table_struct *table);
 
 #endif /* SHMZONE_WAIT_H */

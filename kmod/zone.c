@@ -11,8 +11,8 @@
  * sealed against any change of its size, and has no permissions for others
  * should some privileged path (/proc/PID/map_files) lead to the inode itself.
  *
- * What the heap holds back for the next request is given up when it was not
- * needed for a second: a delayed work sees to that while there is anything. It
+ * What the heap holds back for the next request, and what is in caches, is given
+ * up when it was not needed for a second: a delayed work sees to that while there is anything. It
  * holds no reference, or a zone would outlive its users by as much; the end of
  * the zone waits for it instead.
  */
@@ -49,11 +49,13 @@ static void zone_age(struct work_struct *work)
 	struct shmzone *zone =
 		container_of(to_delayed_work(work), struct shmzone, age);
 
-	bool more = heap_age(zone->heap);
+	bool more;
 
+	zone_reclaim_idle(zone);
+	more = heap_age(zone->heap);
 	/* What it had in its hands, somebody may have missed. */
 	zone_wake(zone);
-	if (more)
+	if (more || atomic64_read(&zone->clients.capacity))
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
 	/* Pages on their way from a slab to being free were of use to nobody. */
 	zone_wake(zone);
@@ -65,7 +67,10 @@ static void zone_age(struct work_struct *work)
  */
 void zone_age_soon(struct shmzone *zone)
 {
-	if (heap_is_ageing(zone->heap) && !delayed_work_pending(&zone->age))
+	bool needed = heap_is_ageing(zone->heap) ||
+		      atomic64_read(&zone->clients.capacity);
+
+	if (needed && !delayed_work_pending(&zone->age))
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
 }
 
@@ -176,6 +181,8 @@ struct shmzone *zone_create(u64 bytes, u64 limit, u32 kind)
 	INIT_DELAYED_WORK(&zone->age, zone_age);
 	roots_init(&zone->roots);
 	zone_wait_init(&zone->wait);
+	clients_init(&zone->clients);
+	zone_limit_caches(zone, limit);
 	zone->charged = limit >> PAGE_SHIFT;
 
 	zone->user = user_charge(zone->charged);
@@ -335,6 +342,8 @@ int zone_set_limit(struct shmzone *zone, u64 bytes)
 
 	mutex_lock(&zone->lock);
 	ret = change_limit(zone, bytes >> PAGE_SHIFT);
+	if (!ret)
+		zone_limit_caches(zone, bytes);
 	mutex_unlock(&zone->lock);
 	zone_wake(zone);
 	return ret;
@@ -358,8 +367,10 @@ int zone_add_seals(struct shmzone *zone, u32 seals)
 		WRITE_ONCE(zone->seals, zone->seals | seals);
 	mutex_unlock(&zone->lock);
 	/* Who waits for memory learns that there is none to wait for. */
-	if (!ret && seals & SHMZONE_SEAL_ALLOC)
+	if (!ret && seals & SHMZONE_SEAL_ALLOC) {
+		zone_reclaim_sealed(zone);
 		zone_wake(zone);
+	}
 	return ret;
 }
 

@@ -147,6 +147,8 @@ u32 magazine_used(struct magazines *m, u32 bin)
 	if (likely(used <= magazine->capacity))
 		return used;
 	m->wrong++;
+	/* What was in it is lost, once. */
+	show(m, bin, 0);
 	return 0;
 }
 

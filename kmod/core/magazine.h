@@ -9,7 +9,7 @@
  * of them it may use at present, its capacity.
  *
  * Whatever the thread can write is hostile. Of a bin only @cur is ever read,
- * once for each call, and taken for the bin's base if it lies outside of the
+ * once for each call, and set to the bin's base if it lies outside of the
  * magazine, which loses what was in it; base, end and all else comes from the
  * magazine. Words are read once each, and are the heap's to judge: what
  * comes out of a magazine goes to heap_free(), and to nobody else.

@@ -293,6 +293,7 @@ static int do_stat(struct zone *zone, void *cmd)
 	stat->out_bad_interior = heap.refused[HEAP_BAD_INTERIOR];
 	stat->out_bad_not_live = heap.refused[HEAP_BAD_NOT_LIVE];
 	stat->out_bad_bytes = heap.refused[HEAP_BAD_BYTES];
+	clients_stock(zone, stat);
 	return 0;
 }
 

@@ -66,6 +66,7 @@ int client_map(struct zone *zone, void **area, size_t bytes);
 int client_refill(struct zone *zone, void *cmd);
 int client_drain(struct zone *zone, void *cmd);
 int client_reclaim(struct zone *zone, void *cmd);
+void clients_stock(struct zone *zone, struct shmzone_stat *stat);
 
 /* Ends a call's use of a zone; the last one frees it. */
 void device_put(struct zone *zone);

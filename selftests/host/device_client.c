@@ -369,6 +369,29 @@ int client_reclaim(struct zone *zone, void *cmd)
 	return 0;
 }
 
+static void count_stock(struct zone *zone, struct cache *cache, void *arg)
+{
+	struct shmzone_stat *stat = arg;
+	u64 slots;
+
+	(void)zone;
+	stat->out_cached_bytes += magazines_stock(&cache->magazines, &slots);
+	stat->out_cached_objects += slots;
+	stat->out_caches++;
+}
+
+void clients_stock(struct zone *zone, struct shmzone_stat *stat)
+{
+	struct client *client = client_find(zone, false);
+
+	stat->out_cached_bytes = 0;
+	stat->out_cached_objects = 0;
+	stat->out_caches = 0;
+	stat->out_bad_bins = atomic64_read(&zone->bad);
+	if (client)
+		each_cache(client, count_stock, stat);
+}
+
 static void end_cache(struct zone *zone, struct cache *cache, void *arg)
 {
 	(void)arg;

@@ -30,6 +30,8 @@ void zone_end(struct shmz *z)
 	CHECK(shmz_reclaim_caches(z) >= 0);
 	get_stat(z, &stat);
 	CHECK_EQ(stat.out_live_objects, 0);
+	CHECK_EQ(stat.out_cached_objects, 0);
+	CHECK_EQ(stat.out_bad_bins, 0);
 	CHECK_NULL(heap_check(device_heap(shmz_fd(z))));
 	shmz_close(z);
 }

@@ -17,10 +17,16 @@
  * multiple of %SHMZONE_CACHE_BYTES, up to %SHMZONE_CACHES_MAX caches, whose index
  * is their place in the mapping. A process has one such mapping of a zone at a
  * time (EBUSY), which makes it a *client* of the zone. The mapping cannot be
- * split, moved or grown, is not dumped, and cannot be pinned. A child of fork(2)
- * inherits the address range, but begins with caches of its own, which are all
- * zero; the parent's are not touched. Unmapping, exec(2) and the end of the
- * process, whatever it is, return what its caches hold.
+ * split, moved or grown, and is not dumped. A child of fork(2) inherits the
+ * address range, but begins with caches of its own, which are all zero; the
+ * parent's are not touched. Unmapping, exec(2) and the end of the process,
+ * whatever it is, return what its caches hold. How many clients a user may be is
+ * bounded by the module's parameter user_clients_max: EDQUOT from mmap.
+ *
+ * The kernel brings the pages of a cache in as they are needed: with CACHE_REFILL
+ * and CACHE_DRAIN, where a shortage is ENOMEM, or when they are touched, where it
+ * is SIGBUS. So is the first touch by a child that has mapped caches of the zone
+ * once more before that, or may not be a client.
  *
  * A cache begins with a struct shmzone_cache. The words after it hold offsets
  * of free slots. A *bin* is a class and group, whose words lie from its @base
@@ -202,5 +208,46 @@ struct shmzone_cache_reclaim {
 
 #define SHMZONE_CACHE_RECLAIM_SIZE_VER0 24
 #define SHMZONE_CACHE_RECLAIM	_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CACHE_RECLAIM)
+
+/**
+ * struct shmzone_cache_client - ioctl(SHMZONE_CACHE_CLIENT): who the caller is
+ * @size: sizeof(struct shmzone_cache_client)
+ * @flags: must be 0
+ * @out_client: number of the caller's process as a client of the zone, never
+ *              used again
+ *
+ * ENXIO: it has no caches, or is the child of a fork that did not use them yet.
+ */
+struct shmzone_cache_client {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 out_client;
+};
+
+#define SHMZONE_CACHE_CLIENT_SIZE_VER0 16
+#define SHMZONE_CACHE_CLIENT	_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CACHE_CLIENT)
+
+/**
+ * struct shmzone_cache_sync - ioctl(SHMZONE_CACHE_SYNC): wait until a client is gone
+ * @size: sizeof(struct shmzone_cache_sync)
+ * @flags: must be 0
+ * @client: its number
+ * @timeout_ns: how long to wait at most, by CLOCK_MONOTONIC; 0 means as long as
+ *              it takes
+ *
+ * When a process was killed and waited for, its memory may still be in the hands
+ * of somebody who looks at it. This returns once all that the client's caches held
+ * is free; at once for a client that is gone, or never was one of this zone.
+ * ETIMEDOUT, and EINTR if a signal arrived.
+ */
+struct shmzone_cache_sync {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 client;
+	__aligned_u64 timeout_ns;
+};
+
+#define SHMZONE_CACHE_SYNC_SIZE_VER0 24
+#define SHMZONE_CACHE_SYNC	_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_CACHE_SYNC)
 
 #endif /* _LINUX_SHMZONE_CACHE_H */

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One cache: filling and emptying it, and taking its stock back.
+ *
+ * core/magazine.c knows the words; here are the pages, the lock, and the way to
+ * and from the heap. Slots are taken from the heap before the lock is taken, as
+ * that may sleep and fail, and freed after it was dropped where a thread waits;
+ * where all stock is taken back they are freed under it.
+ *
+ * Revocation
+ *
+ * A thread stores to @busy before it looks at anything else in its cache, and
+ * uses no atomic operation. So the kernel takes the page of @busy away first, and
+ * then looks:
+ *
+ *	thread				revocation
+ *	------				----------
+ *	busy = 1; faults?		cache's lock
+ *	  if so: cache's lock		page lock, which waits for those who are
+ *	  find the page, lock it	  about to map the page
+ *	  drop the cache's lock		unmap the page; drop the page lock
+ *	  map it, drop the page lock	busy?
+ *	take from bins, add to them	  1: leave it alone
+ *	busy = 0			  0: take all there is, shut all bins
+ *					drop the cache's lock
+ *
+ * A store to busy that came before the unmapping is seen; one that did not,
+ * waits in the fault for the cache's lock and finds empty bins. The page lock is
+ * what makes "unmapped" certain: the kernel maps the page of a fault after
+ * ->fault() has returned, but under the page's lock if the page came locked
+ * (VM_FAULT_LOCKED), which do_read_fault() and do_shared_fault() drop afterwards.
+ * Nobody can be between finding the page and locking it while the cache's lock is
+ * held. Pages other than the first need not be unmapped: words are touched
+ * after the store to busy alone.
+ *
+ * Locks: the cache's, then the page's, then those that unmapping takes; or the
+ * cache's, then the heap's, and what freeing in a strict zone takes. Under the
+ * cache's no user memory is touched, nothing is allocated, and no other
+ * cache's is taken.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "client.h"
+#include "core/heap.h"
+#include "shmzone.h"
+
+#define CACHE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+/* What the page map has for slabs of group 0, with 0 for the class. */
+#define CACHE_PAGE_ENTRY ((u32)SHMZONE_KIND_SLAB << 10)
+
+static_assert(MAGAZINE_SLOTS_MAX / 2 <= HEAP_BATCH_MAX);
+
+static struct zone_clients *clients_of(const struct cache *cache)
+{
+	return &cache->client->zone->clients;
+}
+
+/* Life. */
+
+static void *page_alloc(struct zone_clients *clients)
+{
+	struct page *page = alloc_page(CACHE_GFP | __GFP_ZERO);
+
+	if (!page)
+		return NULL;
+	atomic64_add(PAGE_SIZE, &clients->kernel_bytes);
+	return page_address(page);
+}
+
+/* Somebody may still have it mapped, or pinned. */
+static void page_free(struct zone_clients *clients, void *address)
+{
+	atomic64_sub(PAGE_SIZE, &clients->kernel_bytes);
+	put_page(virt_to_page(address));
+}
+
+static struct cache *cache_create(struct client *client, u32 index)
+{
+	struct zone_clients *clients = &client->zone->clients;
+	struct cache *cache = kzalloc(sizeof(*cache), CACHE_GFP);
+
+	if (!cache)
+		return NULL;
+	cache->m.page[0] = page_alloc(clients);
+	if (!cache->m.page[0]) {
+		kfree(cache);
+		return NULL;
+	}
+	mutex_init(&cache->lock);
+	cache->client = client;
+	cache->index = index;
+	atomic64_inc(&clients->caches);
+	atomic64_add(sizeof(*cache), &clients->kernel_bytes);
+	return cache;
+}
+
+/**
+ * cache_destroy() - free a cache
+ * @cache: the cache, which is empty, of a client nobody has a reference to
+ */
+void cache_destroy(struct cache *cache)
+{
+	struct zone_clients *clients = clients_of(cache);
+	u32 i;
+
+	for (i = 0; i < MAGAZINE_PAGES; i++)
+		if (cache->m.page[i])
+			page_free(clients, cache->m.page[i]);
+	atomic64_sub(sizeof(*cache), &clients->kernel_bytes);
+	atomic64_dec(&clients->caches);
+	kfree(cache);
+}
+
+/**
+ * cache_get() - a cache of a client, made if this is its first use
+ * @client: the client
+ * @index: which; less than what the client has room for
+ *
+ * Return: the cache, which stays as long as the client, or NULL for want of
+ * memory.
+ */
+struct cache *cache_get(struct client *client, u32 index)
+{
+	struct cache *cache = smp_load_acquire(&client->cache[index]);
+	struct cache *new;
+
+	if (cache)
+		return cache;
+	new = cache_create(client, index);
+	if (!new)
+		return NULL;
+	/* A full barrier, which pairs with that of client_close(). */
+	cache = cmpxchg(&client->cache[index], NULL, new);
+	if (!cache)
+		return new;
+	cache_destroy(new);
+	return cache;
+}
+
+/* Pages. */
+
+static int add_page(struct cache *cache, u32 i)
+{
+	void *new = page_alloc(clients_of(cache));
+
+	if (!new)
+		return -ENOMEM;
+	mutex_lock(&cache->lock);
+	if (!cache->m.page[i]) {
+		cache->m.page[i] = new;
+		new = NULL;
+	}
+	mutex_unlock(&cache->lock);
+	if (new)
+		page_free(clients_of(cache), new);
+	return 0;
+}
+
+/**
+ * cache_lock_page() - a page of a cache, to be mapped
+ * @cache: the cache
+ * @i: which
+ *
+ * Return: the page, locked and with a reference, or NULL for want of memory.
+ */
+struct page *cache_lock_page(struct cache *cache, u32 i)
+{
+	struct page *page;
+
+	mutex_lock(&cache->lock);
+	while (!cache->m.page[i]) {
+		mutex_unlock(&cache->lock);
+		if (add_page(cache, i))
+			return NULL;
+		mutex_lock(&cache->lock);
+	}
+	page = virt_to_page(cache->m.page[i]);
+	get_page(page);
+	lock_page(page);
+	mutex_unlock(&cache->lock);
+	cache_linger();
+	return page;
+}
+
+/* Steps of the thread. */
+
+static void tell_wrong(struct cache *cache)
+{
+	lockdep_assert_held(&cache->lock);
+	atomic64_add(cache->m.wrong - cache->told_wrong, &clients_of(cache)->bad_bins);
+	cache->told_wrong = cache->m.wrong;
+}
+
+/* Take the lock for a slow step of the thread; not so if it fails. */
+static int cache_begin(struct cache *cache)
+{
+	int ret = 0;
+
+	mutex_lock(&cache->lock);
+	if (READ_ONCE(cache->client->dead))
+		ret = -ENXIO;
+	else if (magazines_busy(&cache->m))
+		ret = -EBUSY;
+	if (ret) {
+		mutex_unlock(&cache->lock);
+		return ret;
+	}
+	if (!cache->ready)
+		magazines_init(&cache->m, CACHE_PAGE_ENTRY);
+	cache->ready = true;
+	cache->steps++;
+	return 0;
+}
+
+void cache_end(struct cache *cache)
+{
+	tell_wrong(cache);
+	mutex_unlock(&cache->lock);
+}
+
+/* Take all that is in a bin, and its capacity; however the thread counts. */
+static u32 empty_bin(struct cache *cache, u32 bin)
+{
+	struct shmzone *zone = cache->client->zone;
+	u32 left = cache->m.magazine[bin].capacity;
+	u64 offsets[HEAP_BATCH_MAX];
+	u32 n, bad, freed = 0;
+
+	while (left) {
+		n = magazine_take(&cache->m, bin, offsets,
+				  min_t(u32, left, HEAP_BATCH_MAX));
+		if (!n)
+			break;
+		freed += heap_free(zone->heap, offsets, n, 0, &bad);
+		left -= n;
+	}
+	atomic64_sub(magazine_shut(&cache->m, bin), &zone->clients.capacity);
+	return freed;
+}
+
+static u32 empty(struct cache *cache)
+{
+	u32 bin, freed = 0;
+
+	lockdep_assert_held(&cache->lock);
+	for (bin = CLASS_SPAN + 1; bin < cache->m.bins; bin++)
+		if (cache->m.magazine[bin].capacity)
+			freed += empty_bin(cache, bin);
+	return freed;
+}
+
+/*
+ * Let the capacity of a bin grow, if it may. The capacity is taken before it is
+ * asked whether caches are shunned: who makes it so looks for capacity then.
+ */
+static void grow(struct cache *cache, u32 bin)
+{
+	struct shmzone *zone = cache->client->zone;
+	u64 bytes = magazine_growth(&cache->m, bin);
+	u64 ceiling = READ_ONCE(zone->clients.ceiling);
+
+	if (!bytes)
+		return;
+	if (atomic64_add_return(bytes, &zone->clients.capacity) <= ceiling &&
+	    !zone_shuns_caches(zone))
+		magazine_grow(&cache->m, bin);
+	else
+		atomic64_sub(bytes, &zone->clients.capacity);
+}
+
+/* Give up what the cache has, as somebody else is in need of it. */
+static int shun(struct cache *cache)
+{
+	struct shmzone *zone = cache->client->zone;
+	u32 freed = empty(cache);
+
+	cache_end(cache);
+	if (freed)
+		zone_wake(zone);
+	return -ENOSPC;
+}
+
+/* Find or make the bin, and let it grow; the lock is held unless this fails. */
+static int open_bin(struct cache *cache, u32 class, u32 group, u32 *bin)
+{
+	u32 page;
+	int ret;
+
+	for (;;) {
+		ret = cache_begin(cache);
+		if (ret)
+			return ret;
+		if (zone_shuns_caches(cache->client->zone))
+			return shun(cache);
+		*bin = magazine_make(&cache->m, class, group);
+		page = *bin ? magazine_lacks(&cache->m, *bin) : 0;
+		if (!page)
+			break;
+		cache_end(cache);
+		ret = add_page(cache, page);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static u32 capacity(const struct cache *cache, u32 bin)
+{
+	return bin ? cache->m.magazine[bin].capacity : 0;
+}
+
+static u32 put(struct cache *cache, u32 class, u32 group, u32 bin,
+	       const u64 *offsets, u32 n, int *ret)
+{
+	u32 done;
+
+	*ret = cache_begin(cache);
+	if (*ret)
+		return 0;
+	/* It may have been revoked meanwhile. */
+	if (!capacity(cache, bin))
+		grow(cache, bin);
+	done = magazine_put(&cache->m, bin, offsets, n);
+	cache_end(cache);
+	if (!done)
+		*ret = -ENOSPC;
+	return done;
+}
+
+/* How many to ask for: half the capacity, and no more than there is room for. */
+static u32 wanted(struct cache *cache, u32 bin)
+{
+	u32 room = capacity(cache, bin);
+
+	if (!room)
+		return 0;
+	room -= magazine_used(&cache->m, bin);
+	return min(room, max(capacity(cache, bin) / 2, 1U));
+}
+
+/**
+ * cache_refill() - add slots to a bin
+ * @cache: the cache
+ * @class: class of the bin
+ * @group: its group
+ * @bin: gets the bin
+ * @count: gets how many slots were added
+ *
+ * Return: 0 with at least one slot, or a negative errno.
+ */
+int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
+{
+	struct shmzone *zone = cache->client->zone;
+	u64 offsets[HEAP_BATCH_MAX];
+	struct heap_request req = {
+		.bytes = class_table[class].slot_bytes,
+		.align = class_align(class),
+		.group = group,
+		.hint = (u32)cache->client->id * 31 + cache->index,
+	};
+	struct zone_request request = {
+		.req = &req,
+		.offsets = offsets,
+		.enough = 1,
+		.attempt = alloc_batch,
+	};
+	int ret, got;
+
+	ret = open_bin(cache, class, group, bin);
+	if (ret)
+		return ret;
+	if (*bin)
+		grow(cache, *bin);
+	request.count = wanted(cache, *bin);
+	cache_end(cache);
+	zone_age_soon(zone);
+	if (!request.count)
+		return -ENOSPC;
+	got = zone_alloc(zone, &request);
+	if (got < 0)
+		return got;
+	*count = put(cache, class, group, *bin, offsets, got, &ret);
+	if (*count < got)
+		alloc_take_back(zone, offsets + *count, got - *count);
+	return ret;
+}
+
+/**
+ * cache_drain() - make room in a bin
+ * @cache: the cache
+ * @class: class of the bin
+ * @group: its group
+ * @bin: gets the bin
+ * @count: gets how many slots were freed
+ *
+ * Return: 0 with room for at least one more, or a negative errno.
+ */
+int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
+{
+	struct shmzone *zone = cache->client->zone;
+	u64 offsets[HEAP_BATCH_MAX];
+	u32 n = 0, bad, room = 0;
+	int ret;
+
+	ret = open_bin(cache, class, group, bin);
+	if (ret)
+		return ret;
+	if (*bin && magazine_used(&cache->m, *bin) == capacity(cache, *bin))
+		grow(cache, *bin);
+	room = capacity(cache, *bin);
+	if (room && magazine_used(&cache->m, *bin) == room)
+		n = magazine_take_old(&cache->m, *bin, offsets,
+				      DIV_ROUND_UP(room, 2));
+	cache_end(cache);
+	if (n) {
+		*count = heap_free(zone->heap, offsets, n, 0, &bad);
+		zone_wake(zone);
+	}
+	zone_age_soon(zone);
+	return room ? 0 : -ENOSPC;
+}
+
+/**
+ * cache_give_up() - free all that is in a cache
+ * @cache: the cache, of a dead client, or of the caller
+ * @count: gets how many slots were freed
+ *
+ * The caller sees to the zone's ageing and waking.
+ *
+ * Return: 0, or -EBUSY if the client lives and its thread is at work.
+ */
+int cache_give_up(struct cache *cache, u32 *count)
+{
+	int ret = 0;
+
+	*count = 0;
+	mutex_lock(&cache->lock);
+	if (!READ_ONCE(cache->client->dead) && magazines_busy(&cache->m))
+		ret = -EBUSY;
+	else
+		*count = empty(cache);
+	cache_end(cache);
+	return ret;
+}
+
+/* Others. */
+
+static void note(struct cache *cache, u64 slots, u64 bytes)
+{
+	cache->seen_steps = cache->steps;
+	cache->seen_slots = slots;
+	cache->seen_bytes = bytes;
+}
+
+/* Whether nothing has happened since this was last asked, as far as can be seen. */
+static bool is_idle(struct cache *cache)
+{
+	u64 slots, bytes = magazines_stock(&cache->m, &slots);
+	bool idle = cache->steps == cache->seen_steps &&
+		    slots == cache->seen_slots && bytes == cache->seen_bytes;
+
+	note(cache, slots, bytes);
+	return idle;
+}
+
+static void unmap_head(struct cache *cache)
+{
+	struct page *head = virt_to_page(cache->m.page[0]);
+	u64 at = SHMZONE_MMAP_CACHES + (u64)cache->index * SHMZONE_CACHE_BYTES;
+
+	lockdep_assert_held(&cache->lock);
+	lock_page(head);
+	unmap_mapping_range(cache->client->mapping, at, PAGE_SIZE, 0);
+	unlock_page(head);
+}
+
+/**
+ * cache_revoke() - take back the stock of a cache while its process goes on
+ * @cache: the cache, of any process
+ * @if_idle: only if nothing happened in it since that was last asked
+ * @reclaim: counts
+ *
+ * Context: any process; may sleep.
+ */
+void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim)
+{
+	mutex_lock(&cache->lock);
+	if (READ_ONCE(cache->client->dead) || !cache->m.bytes ||
+	    (if_idle && !is_idle(cache)))
+		goto out;
+	unmap_head(cache);
+	if (magazines_busy(&cache->m)) {
+		reclaim->busy++;
+		goto out;
+	}
+	reclaim->slots += empty(cache);
+	reclaim->caches++;
+	atomic64_inc(&clients_of(cache)->revocations);
+out:
+	cache_end(cache);
+}
+
+/* Adds what is in a cache, as its thread has it. */
+void cache_count(struct cache *cache, struct cache_figures *figures)
+{
+	u64 slots;
+
+	mutex_lock(&cache->lock);
+	figures->bytes += magazines_stock(&cache->m, &slots);
+	figures->slots += slots;
+	cache_end(cache);
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Clients: processes that have mapped caches of a zone.
+ *
+ * A client belongs to one VMA. The VMA's file is a mapping file as that of the
+ * data is, but each mmap has an inode of its own, so that unmapping a page there
+ * hits nobody but this client, and at most its forks, who fault it in again.
+ * The pages are the client's, allocated as they are needed, and stand in no page
+ * cache. The VMA is VM_IO, so that nobody pins its pages but by the way that does
+ * not look at VMAs, which hurts nobody but the process that does it.
+ *
+ * Life
+ *
+ *	mmap		makes the client
+ *	fork		->open(): the copy of the VMA has no client. Its first
+ *			fault makes one, which is bound to the mm of the copy.
+ *	move		the copy has no client and is closed again, as ->mremap()
+ *			refuses; the VMA keeps its own
+ *	munmap, exec,	->close(): the client is dead. All that its caches hold is
+ *	end of the mm	freed before ->close() returns.
+ *
+ * ->close() may run in any task: what it needs is the client's. It waits for no
+ * one but the holder of each cache's lock, allocates nothing, and works through
+ * the caches one by one.
+ *
+ * A mm has one client in a zone. Commands find theirs by current->mm and hold a
+ * reference meanwhile, which keeps the client's memory, but not the client: each
+ * looks at @dead once it has a cache's lock, and then puts nothing into it. So
+ * whatever is put into a cache is there when ->close() comes to it, or is not
+ * put there. What a command still has in its hands then, it frees itself.
+ *
+ * Fault against revocation: see cache.c.
+ */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/hashtable.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "client.h"
+#include "shmzone.h"
+
+static_assert(SHMZONE_MMAP_CACHES >=
+	      SHMZONE_MMAP_PAGE_MAP + ZONE_PAGES_MAX * sizeof(u32));
+static_assert(SHMZONE_CACHE_BYTES == MAGAZINE_CACHE_BYTES);
+static_assert(SHMZONE_CACHE_BYTES % PAGE_SIZE == 0);
+static_assert(SHMZONE_CACHE_BINS == MAGAZINE_BINS);
+static_assert(SHMZONE_CACHE_FIRST_WORD == MAGAZINE_FIRST_WORD);
+static_assert(SHMZONE_CACHE_STOCK_MAX == MAGAZINE_STOCK_MAX);
+static_assert(sizeof(struct shmzone_cache) == sizeof(struct cache_head));
+static_assert(offsetof(struct shmzone_cache, bin) ==
+	      offsetof(struct cache_head, bin));
+static_assert(offsetof(struct shmzone_cache, bin_of) ==
+	      offsetof(struct cache_head, bin_of));
+
+/* A shortage is an errno, and kills nobody. */
+#define CLIENT_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+static atomic64_t last_client;
+
+/* All clients; found under RCU. */
+static DEFINE_SPINLOCK(clients_lock);	/* changes of it */
+static DEFINE_HASHTABLE(all_clients, 10);
+
+void clients_init(struct zone_clients *clients)
+{
+	xa_init_flags(&clients->by_id, XA_FLAGS_ACCOUNT);
+	init_waitqueue_head(&clients->gone);
+}
+
+static unsigned long mm_key(const struct shmzone *zone, const struct mm_struct *mm)
+{
+	return (unsigned long)mm / sizeof(void *) + zone->id;
+}
+
+static size_t client_bytes(u32 count)
+{
+	return struct_size((struct client *)NULL, cache, count);
+}
+
+/* The caller is in an RCU reader, or holds clients_lock. */
+static struct client *find(const struct shmzone *zone, const struct mm_struct *mm)
+{
+	struct client *client;
+
+	hash_for_each_possible_rcu(all_clients, client, by_mm, mm_key(zone, mm),
+				   lockdep_is_held(&clients_lock)) {
+		if (client->zone == zone && client->mm == mm)
+			return client;
+	}
+	return NULL;
+}
+
+/**
+ * client_find() - the client that the caller's process is
+ * @zone: the zone
+ *
+ * Return: the client, with a reference, or NULL.
+ */
+struct client *client_find(struct shmzone *zone)
+{
+	struct client *client;
+
+	rcu_read_lock();
+	client = find(zone, current->mm);
+	if (client && !refcount_inc_not_zero(&client->ref))
+		client = NULL;
+	rcu_read_unlock();
+	return client;
+}
+
+/**
+ * client_next() - the clients of a zone one after the other
+ * @zone: the zone
+ * @id: 0 to begin with; moves on
+ *
+ * Return: a client, with a reference, or NULL at the end.
+ */
+struct client *client_next(struct shmzone *zone, unsigned long *id)
+{
+	struct client *client;
+
+	rcu_read_lock();
+	do {
+		client = xa_find(&zone->clients.by_id, id, ULONG_MAX, XA_PRESENT);
+		*id += 1;
+	} while (client && !refcount_inc_not_zero(&client->ref));
+	rcu_read_unlock();
+	return client;
+}
+
+static void client_free(struct client *client)
+{
+	struct shmzone *zone = client->zone;
+	u32 i;
+
+	for (i = 0; i < client->count; i++) {
+		if (client->cache[i])
+			cache_destroy(client->cache[i]);
+		cond_resched();
+	}
+	atomic64_sub(client_bytes(client->count), &zone->clients.kernel_bytes);
+	user_uncharge_client(client->user);
+	kvfree_rcu(client, rcu);
+}
+
+/**
+ * client_put() - drop a reference
+ * @client: the client
+ *
+ * Context: may sleep; the caller has a reference to the zone.
+ */
+void client_put(struct client *client)
+{
+	if (refcount_dec_and_test(&client->ref))
+		client_free(client);
+}
+
+/* A client for a VMA, which nobody can find by its mm yet. */
+static struct client *client_alloc(struct shmzone *zone, struct vm_area_struct *vma)
+{
+	u32 count = vma_pages(vma) / MAGAZINE_PAGES;
+	struct client *client;
+	int ret;
+
+	client = kvzalloc(client_bytes(count), CLIENT_GFP);
+	if (!client)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&client->ref, 1);
+	client->count = count;
+	client->zone = zone;
+	client->mm = vma->vm_mm;
+	client->mapping = vma->vm_file->f_mapping;
+	client->id = atomic64_inc_return(&last_client);
+	client->user = user_charge_client();
+	if (IS_ERR(client->user)) {
+		ret = PTR_ERR(client->user);
+		kvfree(client);
+		return ERR_PTR(ret);
+	}
+	atomic64_add(client_bytes(count), &zone->clients.kernel_bytes);
+	ret = xa_insert(&zone->clients.by_id, client->id, client, CLIENT_GFP);
+	if (!ret)
+		return client;
+	client_put(client);
+	return ERR_PTR(ret);
+}
+
+/* Nobody can look for its memory in vain after this. */
+static void client_abandon(struct client *client)
+{
+	xa_erase(&client->zone->clients.by_id, client->id);
+	wake_up_all(&client->zone->clients.gone);
+	client_put(client);
+}
+
+/* The client of a VMA that has none, or that another fault made meanwhile. */
+static struct client *client_make(struct shmzone *zone, struct vm_area_struct *vma)
+{
+	struct client *new = client_alloc(zone, vma);
+	struct client *client;
+
+	if (IS_ERR(new))
+		return new;
+	spin_lock(&clients_lock);
+	client = vma->vm_private_data;
+	if (!client && find(zone, vma->vm_mm)) {
+		client = ERR_PTR(-EBUSY);
+	} else if (!client) {
+		hash_add_rcu(all_clients, &new->by_mm, mm_key(zone, vma->vm_mm));
+		/* Pairs with client_of(). */
+		smp_store_release(&vma->vm_private_data, new);
+		client = new;
+	}
+	spin_unlock(&clients_lock);
+	if (client != new)
+		client_abandon(new);
+	return client;
+}
+
+/* The VMA of the client is gone. */
+static void client_close(struct client *client)
+{
+	struct shmzone *zone = client->zone;
+	u32 i;
+
+	spin_lock(&clients_lock);
+	hash_del_rcu(&client->by_mm);
+	spin_unlock(&clients_lock);
+	WRITE_ONCE(client->dead, true);
+	/* A cache that is not seen below is seen to be dead: cache_get(). */
+	smp_mb();
+	for (i = 0; i < client->count; i++) {
+		struct cache *cache = READ_ONCE(client->cache[i]);
+		u32 count;
+
+		if (cache)
+			cache_give_up(cache, &count);
+		cond_resched();
+	}
+	zone_age_soon(zone);
+	zone_wake(zone);
+	client_abandon(client);
+}
+
+static struct client *client_of(struct vm_area_struct *vma)
+{
+	/* Pairs with client_make(). */
+	struct client *client = smp_load_acquire(&vma->vm_private_data);
+
+	return client ?: client_make(vma->vm_file->private_data, vma);
+}
+
+static void caches_open(struct vm_area_struct *vma)
+{
+	vma->vm_private_data = NULL;
+}
+
+static void caches_close(struct vm_area_struct *vma)
+{
+	if (vma->vm_private_data)
+		client_close(vma->vm_private_data);
+}
+
+static int caches_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return -EINVAL;
+}
+
+static int caches_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+/*
+ * A shortage is SIGBUS to who touches: there is nobody else to bear it, and
+ * VM_FAULT_OOM would come back for ever, or kill.
+ */
+static vm_fault_t caches_fault(struct vm_fault *vmf)
+{
+	unsigned long page = vmf->pgoff - CACHES_PGOFF;
+	struct client *client = client_of(vmf->vma);
+	struct cache *cache;
+
+	if (IS_ERR(client) || page / MAGAZINE_PAGES >= client->count)
+		return VM_FAULT_SIGBUS;
+	cache = cache_get(client, page / MAGAZINE_PAGES);
+	if (!cache)
+		return VM_FAULT_SIGBUS;
+	vmf->page = cache_lock_page(cache, page % MAGAZINE_PAGES);
+	return vmf->page ? VM_FAULT_LOCKED : VM_FAULT_SIGBUS;
+}
+
+static const struct vm_operations_struct caches_vm_ops = {
+	.open = caches_open,
+	.close = caches_close,
+	.may_split = caches_may_split,
+	.mremap = caches_mremap,
+	.fault = caches_fault,
+};
+
+static int check_mmap(struct vm_area_struct *vma, bool write)
+{
+	unsigned long pages = vma_pages(vma);
+
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC || !write)
+		return -EACCES;
+	if (vma->vm_pgoff != CACHES_PGOFF || pages % MAGAZINE_PAGES ||
+	    pages / MAGAZINE_PAGES > SHMZONE_CACHES_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * client_mmap() - map caches
+ * @zone: the zone
+ * @write: the descriptor is open for writing
+ * @vma: the VMA in the making
+ *
+ * Return: 0 or a negative errno.
+ */
+int client_mmap(struct shmzone *zone, bool write, struct vm_area_struct *vma)
+{
+	struct client *client;
+	struct file *file;
+	int ret;
+
+	ret = check_mmap(vma, write);
+	if (ret)
+		return ret;
+	file = mapping_open_caches(zone);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	vma_set_file(vma, file);
+	fput(file);
+	/* VM_IO: no pins, no mlock, no NUMA hints. */
+	vm_flags_mod(vma, VM_IO | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
+	vma->vm_private_data = NULL;
+	client = client_make(zone, vma);
+	if (IS_ERR(client))
+		return PTR_ERR(client);
+	vma->vm_ops = &caches_vm_ops;
+	return 0;
+}
+
+/**
+ * client_sync() - wait until a client is gone and what its caches held is free
+ * @zone: the zone
+ * @id: its number
+ * @timeout_ns: how long to wait at most; 0 means as long as it takes
+ *
+ * Return: 0, -ETIMEDOUT, or -EINTR if a signal arrived.
+ */
+int client_sync(struct shmzone *zone, u64 id, u64 timeout_ns)
+{
+	struct zone_clients *clients = &zone->clients;
+	ktime_t timeout = KTIME_MAX;
+	int ret;
+
+	if (timeout_ns && timeout_ns < KTIME_MAX)
+		timeout = timeout_ns;
+	ret = wait_event_interruptible_hrtimeout(clients->gone,
+						 !xa_load(&clients->by_id, id),
+						 timeout);
+	if (ret == -ETIME)
+		return -ETIMEDOUT;
+	return ret ? -EINTR : 0;
+}

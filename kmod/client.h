@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Clients and their caches: between client.c (the mapping), cache.c (one
+ * cache), reclaim.c (whose stock is taken back, and when) and the commands.
+ */
+#ifndef SHMZONE_CLIENT_H
+#define SHMZONE_CLIENT_H
+
+#include <linux/atomic.h>
+#include <linux/delay.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include "core/magazine.h"
+
+struct address_space;
+struct file;
+struct mm_struct;
+struct page;
+struct shmzone;
+struct user_account;
+struct vm_area_struct;
+
+/* Where caches begin among the mmap offsets of a zone, in pages. */
+#define CACHES_PGOFF	(SHMZONE_MMAP_CACHES >> PAGE_SHIFT)
+
+/**
+ * struct zone_clients - the clients of a zone
+ * @by_id: number to struct client
+ * @gone: who waits for a client's end
+ * @ceiling: bytes of slots that all caches together may have room for
+ * @capacity: what they have room for
+ * @caches: caches that hold pages
+ * @revocations: how often the stock of one was taken back
+ * @bad_bins: bins that were found to be wrong
+ * @kernel_bytes: kernel memory of clients and caches
+ */
+struct zone_clients {
+	struct xarray by_id;
+	wait_queue_head_t gone;
+	u64 ceiling;
+	atomic64_t capacity;
+	atomic64_t caches;
+	atomic64_t revocations;
+	atomic64_t bad_bins;
+	atomic64_t kernel_bytes;
+};
+
+/**
+ * struct client - a process with a mapping of caches
+ * @ref: the VMA holds it, and whoever has found it
+ * @dead: the VMA was closed: nothing is put into its caches any more
+ * @count: caches that the mapping has room for
+ * @id: its number
+ * @by_mm: link among all clients, to be found by zone and mm
+ * @zone: the zone; whoever has a reference to the client has one to the zone
+ * @mm: the process; compared, never used
+ * @mapping: address space of the VMA; to be used under the lock of a cache while
+ *           the client is not dead, and then there for as long as that is held
+ * @user: the user that is charged
+ * @rcu: for its end
+ * @cache: the caches that were used, by index; they stay as long as the client
+ */
+struct client {
+	refcount_t ref;
+	bool dead;
+	u32 count;
+	u64 id;
+	struct hlist_node by_mm;
+	struct shmzone *zone;
+	struct mm_struct *mm;
+	struct address_space *mapping;
+	struct user_account *user;
+	struct rcu_head rcu;
+	struct cache *cache[];
+};
+
+/**
+ * struct cache - one cache
+ * @lock: protects all that follows, and the pages against being mapped anew
+ * @client: whose it is
+ * @index: which of its caches
+ * @ready: @m was set up
+ * @steps: slow steps of its thread
+ * @seen_steps: those at the end of the last period
+ * @seen_slots: what was in it then
+ * @seen_bytes: the same in bytes
+ * @told_wrong: wrong bins that the zone's figures have
+ * @m: the words
+ */
+struct cache {
+	struct mutex lock;	/* see above */
+	struct client *client;
+	u32 index;
+	bool ready;
+	u64 steps;
+	u64 seen_steps;
+	u64 seen_slots;
+	u64 seen_bytes;
+	u64 told_wrong;
+	struct magazines m;
+};
+
+/**
+ * struct cache_figures - what is in caches
+ * @slots: slots
+ * @bytes: bytes of them
+ */
+struct cache_figures {
+	u64 slots;
+	u64 bytes;
+};
+
+/**
+ * struct reclaim - taking stock back, in passes: the largest first
+ * @floor: caches with less capacity than so many bytes are left to later passes
+ * @caches: caches whose stock was taken back so far
+ * @busy: caches that were left alone, since their thread was at work
+ * @slots: slots that were freed
+ *
+ * All zero to begin with but for @floor, which is RECLAIM_BEGIN.
+ */
+struct reclaim {
+	u64 floor;
+	u32 caches;
+	u32 busy;
+	u64 slots;
+};
+
+#define RECLAIM_BEGIN	(MAGAZINE_STOCK_MAX / 2)
+
+/* client.c */
+void clients_init(struct zone_clients *clients);
+int client_mmap(struct shmzone *zone, bool write, struct vm_area_struct *vma);
+struct client *client_find(struct shmzone *zone);
+struct client *client_next(struct shmzone *zone, unsigned long *id);
+void client_put(struct client *client);
+int client_sync(struct shmzone *zone, u64 id, u64 timeout_ns);
+
+/* cache.c */
+struct cache *cache_get(struct client *client, u32 index);
+void cache_destroy(struct cache *cache);
+struct page *cache_lock_page(struct cache *cache, u32 i);
+int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);
+int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);
+int cache_give_up(struct cache *cache, u32 *count);
+void cache_end(struct cache *cache);
+void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim);
+void cache_count(struct cache *cache, struct cache_figures *figures);
+
+/* reclaim.c */
+bool zone_reclaim(struct shmzone *zone, struct reclaim *reclaim);
+int zone_reclaim_all(struct shmzone *zone, struct reclaim *reclaim);
+void zone_reclaim_idle(struct shmzone *zone);
+void zone_reclaim_sealed(struct shmzone *zone);
+bool zone_shuns_caches(const struct shmzone *zone);
+void zone_limit_caches(struct shmzone *zone, u64 limit);
+void zone_count_caches(struct shmzone *zone, struct cache_figures *figures);
+
+/*
+ * Between a fault that has found its page and the kernel, which is going to map
+ * it: the moment in which a revocation must not pass. Debug builds make it long.
+ */
+static inline void cache_linger(void)
+{
+#ifdef SHMZONE_DEBUG
+	usleep_range(50, 500);
+#endif
+}
+
+#endif /* SHMZONE_CLIENT_H */

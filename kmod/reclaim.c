@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whose stock is taken back, and when.
+ *
+ * - A request that falls short takes back the stock of caches, the largest
+ *   first, until it is served or nothing is left. So does each attempt of one
+ *   that waits.
+ * - While somebody waits for memory, or polls a zone that is short of it, and
+ *   once nothing may be allocated any more, caches get no capacity, and what they
+ *   have is taken back: frees then come to the kernel, which wakes the waiters.
+ * - Stock that nobody has used for a period, about a second, is taken back.
+ *
+ * A cache whose thread is at work is left alone. The periodic work comes back to
+ * it for as long as any cache has capacity.
+ *
+ * "The largest first" goes by capacity, and by powers of eight: that takes no
+ * memory and a few passes over the clients. All passes but the last look at the
+ * capacity without the cache's lock; the last takes every lock, so that it
+ * misses no growth that did not see the caches shunned.
+ */
+#include <linux/delay.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+
+#include "client.h"
+#include "shmzone.h"
+
+#define FLOOR_SHIFT	3
+#define CEILING_MIN	(1ULL << 20)
+#define CEILING_SHIFT	5
+
+/* How often, and how far apart, busy caches of a zone being sealed are tried. */
+#define SEAL_TRIES	20
+#define SEAL_WAIT_MS	1
+
+/* Calls @act for each cache of the zone, until that says no. */
+static bool each_cache(struct shmzone *zone, bool (*act)(struct cache *, void *),
+		       void *arg)
+{
+	unsigned long id = 0;
+	struct client *client;
+	bool go_on = true;
+	u32 i;
+
+	while (go_on && (client = client_next(zone, &id))) {
+		for (i = 0; go_on && i < client->count; i++) {
+			struct cache *cache = smp_load_acquire(&client->cache[i]);
+
+			if (!cache)
+				continue;
+			go_on = act(cache, arg);
+			cond_resched();
+		}
+		client_put(client);
+	}
+	return go_on;
+}
+
+static bool has_capacity(struct shmzone *zone)
+{
+	return atomic64_read(&zone->clients.capacity);
+}
+
+static bool revoke_large(struct cache *cache, void *arg)
+{
+	struct reclaim *reclaim = arg;
+
+	if (reclaim->floor == 1 || data_race(cache->m.bytes) >= reclaim->floor)
+		cache_revoke(cache, false, reclaim);
+	return !fatal_signal_pending(current);
+}
+
+static bool revoke_idle(struct cache *cache, void *arg)
+{
+	cache_revoke(cache, true, arg);
+	return true;
+}
+
+/* What was freed is there for others. */
+static void settle(struct shmzone *zone, const struct reclaim *reclaim)
+{
+	if (!reclaim->slots)
+		return;
+	zone_age_soon(zone);
+	zone_wake(zone);
+}
+
+/**
+ * zone_reclaim() - take back stock for a request that fell short
+ * @zone: the zone
+ * @reclaim: how far that went already; moves on
+ *
+ * Context: may sleep; the caller holds no lock.
+ * Return: whether it is worth to try again.
+ */
+bool zone_reclaim(struct shmzone *zone, struct reclaim *reclaim)
+{
+	u64 before = reclaim->slots;
+
+	while (reclaim->floor && has_capacity(zone)) {
+		each_cache(zone, revoke_large, reclaim);
+		if (reclaim->floor == 1)
+			reclaim->floor = 0;
+		else
+			reclaim->floor = max(reclaim->floor >> FLOOR_SHIFT, 1ULL);
+		if (reclaim->slots != before)
+			break;
+	}
+	settle(zone, reclaim);
+	return reclaim->slots != before;
+}
+
+/**
+ * zone_reclaim_all() - take back all stock
+ * @zone: the zone
+ * @reclaim: counts; all zero
+ *
+ * Return: 0, or -EINTR if a fatal signal arrived.
+ */
+int zone_reclaim_all(struct shmzone *zone, struct reclaim *reclaim)
+{
+	reclaim->floor = 1;
+	each_cache(zone, revoke_large, reclaim);
+	settle(zone, reclaim);
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+/**
+ * zone_reclaim_idle() - take back stock that was not used for a period
+ * @zone: the zone
+ *
+ * All stock, if the zone is short of memory or sealed.
+ */
+void zone_reclaim_idle(struct shmzone *zone)
+{
+	struct reclaim reclaim = {};
+
+	if (!has_capacity(zone))
+		return;
+	if (zone_shuns_caches(zone))
+		zone_reclaim_all(zone, &reclaim);
+	else
+		each_cache(zone, revoke_idle, &reclaim);
+}
+
+/**
+ * zone_reclaim_sealed() - take back all stock of a zone that was sealed
+ * @zone: the zone
+ *
+ * Caches that stay busy are left to the periodic work.
+ */
+void zone_reclaim_sealed(struct shmzone *zone)
+{
+	int tries;
+
+	for (tries = 0; tries < SEAL_TRIES && has_capacity(zone); tries++) {
+		struct reclaim reclaim = {};
+
+		if (tries)
+			msleep(SEAL_WAIT_MS);
+		if (zone_reclaim_all(zone, &reclaim))
+			break;
+	}
+	zone_age_soon(zone);
+}
+
+/* Whether caches are to have no capacity, so that all frees come to the kernel. */
+bool zone_shuns_caches(const struct shmzone *zone)
+{
+	return zone_is_short(zone) || zone_is_sealed(zone, SHMZONE_SEAL_ALLOC);
+}
+
+/* The part of a limit that caches may keep; what they have beyond is left. */
+void zone_limit_caches(struct shmzone *zone, u64 limit)
+{
+	WRITE_ONCE(zone->clients.ceiling,
+		   max(limit >> CEILING_SHIFT, CEILING_MIN));
+}
+
+static bool count_one(struct cache *cache, void *arg)
+{
+	/* Without capacity there is nothing in it. */
+	if (data_race(cache->m.bytes))
+		cache_count(cache, arg);
+	return true;
+}
+
+void zone_count_caches(struct shmzone *zone, struct cache_figures *figures)
+{
+	*figures = (struct cache_figures) {};
+	if (has_capacity(zone))
+		each_cache(zone, count_one, figures);
+}

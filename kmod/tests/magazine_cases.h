@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Test cases of the magazines: what the kernel makes of a cache, whatever its
+ * thread has written there.
+ */
+#include "cases.h"
+#include "../core/magazine.h"
+
+#define RIG_CLASS	9	/* 80 bytes: has 126 slots at most */
+#define RIG_ENTRY	0x400
+
+/**
+ * struct magazine_rig - a cache, and room for what comes out of it
+ * @m: the kernel's side
+ * @offsets: room
+ */
+struct magazine_rig {
+	struct magazines m;
+	u64 offsets[MAGAZINE_SLOTS_MAX + 2];
+};
+
+static struct magazine_rig *magazine_rig_make(void)
+{
+	struct magazine_rig *rig = core_zalloc(sizeof(*rig));
+
+	if (!rig)
+		return NULL;
+	rig->m.page[0] = core_zalloc(PAGE_SIZE);
+	if (rig->m.page[0])
+		magazines_init(&rig->m, RIG_ENTRY);
+	return rig;
+}
+
+static const char *magazine_rig_free(struct magazine_rig *rig)
+{
+	u32 i;
+
+	for (i = 0; i < MAGAZINE_PAGES; i++)
+		core_free(rig->m.page[i]);
+	core_free(rig);
+	return NULL;
+}
+
+static struct cache_bin *shown_bin(struct magazine_rig *rig, u32 bin)
+{
+	return &magazines_head(&rig->m)->bin[bin];
+}
+
+static u64 *shown_word(struct magazine_rig *rig, u32 word)
+{
+	u64 *words = rig->m.page[word / (PAGE_SIZE / sizeof(u64))];
+
+	return words + word % (PAGE_SIZE / sizeof(u64));
+}
+
+/* Lets a bin grow as far as it can; gives its capacity. */
+static u32 magazine_grow_all(struct magazine_rig *rig, u32 bin)
+{
+	u32 page;
+
+	for (;;) {
+		while ((page = magazine_lacks(&rig->m, bin)))
+			rig->m.page[page] = core_zalloc(PAGE_SIZE);
+		if (!magazine_growth(&rig->m, bin))
+			return rig->m.magazine[bin].capacity;
+		magazine_grow(&rig->m, bin);
+	}
+}
+
+/* Numbers from @first on, the first of which is going to be taken first. */
+static u32 magazine_put_row(struct magazine_rig *rig, u32 bin, u64 first, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		rig->offsets[i] = first + i;
+	return magazine_put(&rig->m, bin, rig->offsets, n);
+}
+
+static const char *magazine_fresh(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 class, word = MAGAZINE_FIRST_WORD;
+	u64 slots;
+
+	REQUIRE(magazines_head(&rig->m)->page_entry == RIG_ENTRY);
+	REQUIRE(!magazines_busy(&rig->m));
+	REQUIRE(rig->m.bins == CLASS_COUNT);
+	for (class = 1; class < CLASS_COUNT; class++) {
+		struct cache_bin *bin = shown_bin(rig, class);
+
+		REQUIRE(bin->base == word && bin->cur == word && bin->end == word);
+		REQUIRE(magazine_make(&rig->m, class, 0) == class);
+		REQUIRE(magazines_head(&rig->m)->bin_of[0][class] == class);
+		word += rig->m.magazine[class].room;
+	}
+	REQUIRE(word == rig->m.words && word <= MAGAZINE_WORDS);
+	REQUIRE(!shown_bin(rig, CLASS_SPAN)->end);
+	REQUIRE(!magazines_stock(&rig->m, &slots) && !slots);
+	return magazine_rig_free(rig);
+}
+
+static const char *magazine_doubles(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 bytes = class_table[RIG_CLASS].slot_bytes;
+	static const u32 capacities[] = { 1, 2, 4, 8, 16, 32, 64, 126 };
+	u32 i, page;
+
+	for (i = 0; i < ARRAY_SIZE(capacities); i++) {
+		while ((page = magazine_lacks(&rig->m, RIG_CLASS)))
+			rig->m.page[page] = core_zalloc(PAGE_SIZE);
+		REQUIRE(magazine_growth(&rig->m, RIG_CLASS) ==
+			(capacities[i] - rig->m.magazine[RIG_CLASS].capacity) * bytes);
+		magazine_grow(&rig->m, RIG_CLASS);
+		REQUIRE(rig->m.magazine[RIG_CLASS].capacity == capacities[i]);
+		REQUIRE(rig->m.bytes == capacities[i] * bytes);
+		REQUIRE(shown_bin(rig, RIG_CLASS)->end ==
+			shown_bin(rig, RIG_CLASS)->base + capacities[i]);
+	}
+	REQUIRE(!magazine_growth(&rig->m, RIG_CLASS));
+	REQUIRE(magazine_shut(&rig->m, RIG_CLASS) == 126 * bytes);
+	REQUIRE(!rig->m.bytes);
+	REQUIRE(shown_bin(rig, RIG_CLASS)->end == shown_bin(rig, RIG_CLASS)->base);
+	REQUIRE(magazine_growth(&rig->m, RIG_CLASS) == bytes);
+	return magazine_rig_free(rig);
+}
+
+/* Every class that may grow stays within its room and the cache within its bytes. */
+static const char *magazine_ceiling(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 class, next;
+	u64 bytes = 0;
+
+	for (class = CLASS_COUNT - 1; class; class--) {
+		u32 capacity = magazine_grow_all(rig, class);
+
+		bytes += (u64)capacity * class_table[class].slot_bytes;
+		REQUIRE(capacity <= rig->m.magazine[class].room);
+		next = rig->m.magazine[class].base + rig->m.magazine[class].room;
+		if (class + 1 < CLASS_COUNT)
+			REQUIRE(next == rig->m.magazine[class + 1].base);
+	}
+	REQUIRE(rig->m.bytes == bytes);
+	REQUIRE(bytes <= MAGAZINE_STOCK_MAX && bytes > MAGAZINE_STOCK_MAX / 2);
+	REQUIRE(rig->m.magazine[CLASS_COUNT - 1].capacity == 4);
+	return magazine_rig_free(rig);
+}
+
+static const char *magazine_order(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
+	u64 slots;
+
+	magazine_grow_all(rig, RIG_CLASS);
+	/* The thread takes the last word first, which is to be the first given. */
+	REQUIRE(magazine_put_row(rig, RIG_CLASS, 100, 3) == 3);
+	REQUIRE(bin->cur == bin->base + 3);
+	REQUIRE(*shown_word(rig, bin->cur - 1) == 100);
+	REQUIRE(magazines_stock(&rig->m, &slots) == 3 * class_table[RIG_CLASS].slot_bytes);
+	REQUIRE(slots == 3);
+
+	/* The oldest lie lowest. */
+	REQUIRE(magazine_take_old(&rig->m, RIG_CLASS, rig->offsets, 2) == 2);
+	REQUIRE(rig->offsets[0] == 102 && rig->offsets[1] == 101);
+	REQUIRE(bin->cur == bin->base + 1 && *shown_word(rig, bin->base) == 100);
+
+	REQUIRE(magazine_put_row(rig, RIG_CLASS, 200, 2) == 2);
+	REQUIRE(magazine_take(&rig->m, RIG_CLASS, rig->offsets, 2) == 2);
+	REQUIRE(rig->offsets[0] == 200 && rig->offsets[1] == 201);
+	REQUIRE(magazine_take(&rig->m, RIG_CLASS, rig->offsets, 9) == 1);
+	REQUIRE(rig->offsets[0] == 100);
+	REQUIRE(!magazine_take(&rig->m, RIG_CLASS, rig->offsets, 9));
+	REQUIRE(!magazine_take_old(&rig->m, RIG_CLASS, rig->offsets, 9));
+	return magazine_rig_free(rig);
+}
+
+static const char *magazine_full(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 i, capacity = magazine_grow_all(rig, RIG_CLASS);
+
+	REQUIRE(capacity == MAGAZINE_SLOTS_MAX);
+	REQUIRE(magazine_put_row(rig, RIG_CLASS, 0, capacity + 2) == capacity);
+	REQUIRE(!magazine_put_row(rig, RIG_CLASS, 1000, 1));
+	REQUIRE(magazine_used(&rig->m, RIG_CLASS) == capacity);
+	REQUIRE(magazine_take_old(&rig->m, RIG_CLASS, rig->offsets, capacity / 2) ==
+		capacity / 2);
+	for (i = 0; i < capacity / 2; i++)
+		REQUIRE(rig->offsets[i] == capacity - 1 - i);
+	REQUIRE(magazine_used(&rig->m, RIG_CLASS) == capacity - capacity / 2);
+	REQUIRE(magazine_take(&rig->m, RIG_CLASS, rig->offsets, capacity) ==
+		capacity - capacity / 2);
+	for (i = 0; i < capacity - capacity / 2; i++)
+		REQUIRE(rig->offsets[i] == i);
+	return magazine_rig_free(rig);
+}
+
+/* Without capacity nothing goes in, and nothing can be in. */
+static const char *magazine_shut_bin(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
+
+	REQUIRE(!magazine_put_row(rig, RIG_CLASS, 1, 4));
+	magazine_grow_all(rig, RIG_CLASS);
+	REQUIRE(magazine_put_row(rig, RIG_CLASS, 1, 4) == 4);
+	magazine_shut(&rig->m, RIG_CLASS);
+	REQUIRE(!magazine_used(&rig->m, RIG_CLASS) && !rig->m.wrong);
+	bin->cur = bin->base + 4;	/* as it was */
+	bin->end = bin->base + 126;
+	REQUIRE(!magazine_used(&rig->m, RIG_CLASS) && rig->m.wrong == 1);
+	REQUIRE(!magazine_put_row(rig, RIG_CLASS, 1, 4));
+	return magazine_rig_free(rig);
+}
+
+/* A wrong bin is empty, is counted once, and works again. */
+static const char *magazine_wrong_cur(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
+	u32 capacity = magazine_grow_all(rig, RIG_CLASS);
+	u32 base = bin->base, i;
+	const u32 wrong[] = {
+		0, 1, base - 1, base + capacity + 1, MAGAZINE_WORDS,
+		MAGAZINE_WORDS + base, 0x7fffffff, 0x80000000, 0x80000000 + base, U32_MAX,
+	};
+	u64 slots;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		REQUIRE(magazine_put_row(rig, RIG_CLASS, 1, 8) == 8);
+		bin->cur = wrong[i];
+		REQUIRE(!magazine_take(&rig->m, RIG_CLASS, rig->offsets, 8));
+		REQUIRE(rig->m.wrong == i + 1);
+		REQUIRE(!magazines_stock(&rig->m, &slots) && !slots);
+		REQUIRE(rig->m.wrong == i + 1 && bin->cur == base);
+	}
+	bin->cur = base + capacity;	/* the last that is right */
+	REQUIRE(magazine_used(&rig->m, RIG_CLASS) == capacity && rig->m.wrong == i);
+	return magazine_rig_free(rig);
+}
+
+/* Base, end, the table of bins and the rest of the head are never believed. */
+static const char *magazine_wrong_head(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
+	u32 base = bin->base, cur;
+
+	magazine_grow_all(rig, RIG_CLASS);
+	REQUIRE(magazine_put_row(rig, RIG_CLASS, 1, 5) == 5);
+	cur = bin->cur;
+	memset(magazines_head(&rig->m), 0xff, PAGE_SIZE);
+	bin->cur = cur;
+	REQUIRE(magazines_busy(&rig->m));
+	REQUIRE(magazine_make(&rig->m, RIG_CLASS, 0) == RIG_CLASS);
+	REQUIRE(magazine_make(&rig->m, RIG_CLASS, 7) == CLASS_COUNT);
+	REQUIRE(magazine_used(&rig->m, RIG_CLASS) == 5);
+	REQUIRE(magazine_put_row(rig, RIG_CLASS, 10, 1) == 1);
+	REQUIRE(bin->base == base && bin->cur == base + 6 && bin->end == base + 126);
+	REQUIRE(magazine_take(&rig->m, RIG_CLASS, rig->offsets, 1) == 1);
+	REQUIRE(rig->offsets[0] == 10 && !rig->m.wrong);
+	return magazine_rig_free(rig);
+}
+
+/* Whatever a word is, it comes out as it is. */
+static const char *magazine_wrong_words(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
+
+	magazine_grow_all(rig, RIG_CLASS);
+	*shown_word(rig, bin->base) = U64_MAX;
+	*shown_word(rig, bin->base + 1) = 0;
+	bin->cur = bin->base + 2;
+	REQUIRE(magazine_take_old(&rig->m, RIG_CLASS, rig->offsets, 64) == 2);
+	REQUIRE(rig->offsets[0] == U64_MAX && !rig->offsets[1]);
+	return magazine_rig_free(rig);
+}
+
+static const char *magazine_other_groups(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 group, bin, made = 0, class = 1, last = 0;
+
+	REQUIRE(magazine_make(&rig->m, 3, 5) == CLASS_COUNT);
+	REQUIRE(magazine_make(&rig->m, 5, 3) == CLASS_COUNT + 1);
+	REQUIRE(magazine_make(&rig->m, 3, 5) == CLASS_COUNT);
+	REQUIRE(magazines_head(&rig->m)->bin_of[5][3] == CLASS_COUNT);
+	REQUIRE(magazine_grow_all(rig, CLASS_COUNT) == 32);
+	for (group = 1; group < CLASS_GROUPS; group++)
+		for (class = 1; class < CLASS_COUNT; class++) {
+			bin = magazine_make(&rig->m, class, group);
+			made += !!bin;
+			REQUIRE(bin < MAGAZINE_BINS);
+			REQUIRE(magazine_make(&rig->m, class, group) == bin);
+			if (!bin)
+				continue;
+			last = max(last, bin);
+			REQUIRE(rig->m.magazine[bin].class == class);
+			REQUIRE(rig->m.magazine[bin].group == group);
+		}
+	REQUIRE(rig->m.bins == last + 1 && made == last + 1 - CLASS_COUNT);
+	REQUIRE(last == MAGAZINE_BINS - 1);
+	REQUIRE(rig->m.words <= MAGAZINE_WORDS);
+	return magazine_rig_free(rig);
+}
+
+/* No two bins have a word in common, nor the head with any, and none lies beyond. */
+static const char *magazine_apart(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 a, b;
+
+	for (a = 1; a < CLASS_COUNT; a++)
+		magazine_make(&rig->m, a, 1 + a % 15);
+	for (a = 1; a < rig->m.bins; a++) {
+		struct magazine *one = &rig->m.magazine[a];
+
+		REQUIRE(one->base >= MAGAZINE_FIRST_WORD);
+		REQUIRE(one->base + one->room <= MAGAZINE_WORDS);
+		for (b = 1; b < a; b++) {
+			struct magazine *other = &rig->m.magazine[b];
+
+			REQUIRE(one->base >= other->base + other->room ||
+				other->base >= one->base + one->room);
+		}
+	}
+	return magazine_rig_free(rig);
+}
+
+/* Compares with an array, while a hostile thread changes what it can. */
+static const char *magazine_random(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
+	u64 *model = core_zalloc(MAGAZINE_SLOTS_MAX * sizeof(u64));
+	u64 seed = 4711, next = 1, wrong = 0;
+	u32 i, n, got, used = 0, round;
+	u32 capacity = magazine_grow_all(rig, RIG_CLASS);
+
+	for (round = 0; round < 20000; round++) {
+		n = 1 + case_random(&seed) % 70;
+		switch (case_random(&seed) % 5) {
+		case 0:
+			got = magazine_put_row(rig, RIG_CLASS, next, n);
+			REQUIRE(got == min(n, capacity - used));
+			for (i = 0; i < got; i++)
+				model[used + i] = next + got - 1 - i;
+			used += got;
+			next += n;
+			break;
+		case 1:
+			got = magazine_take(&rig->m, RIG_CLASS, rig->offsets, n);
+			REQUIRE(got == min(n, used));
+			for (i = 0; i < got; i++)
+				REQUIRE(rig->offsets[i] == model[--used]);
+			break;
+		case 2:
+			got = magazine_take_old(&rig->m, RIG_CLASS, rig->offsets, n);
+			REQUIRE(got == min(n, used));
+			for (i = 0; i < got; i++)
+				REQUIRE(rig->offsets[i] == model[i]);
+			used -= got;
+			for (i = 0; i < used; i++)
+				model[i] = model[i + got];
+			break;
+		case 3:
+			bin->base = case_random(&seed);
+			bin->end = case_random(&seed);
+			break;
+		default:
+			if (round % 16)
+				break;
+			bin->cur = rig->m.magazine[RIG_CLASS].base + capacity + n;
+			REQUIRE(!magazine_used(&rig->m, RIG_CLASS));
+			wrong++;
+			used = 0;
+		}
+		REQUIRE(rig->m.wrong == wrong);
+		REQUIRE(magazine_used(&rig->m, RIG_CLASS) == used);
+	}
+	core_free(model);
+	return magazine_rig_free(rig);
+}
+
+static const struct core_case magazine_cases[] = {
+	{ "a fresh cache is empty and full", magazine_fresh },
+	{ "a capacity doubles up to the room, and begins anew", magazine_doubles },
+	{ "all bins grown stay within room and bytes", magazine_ceiling },
+	{ "last in first out, and the oldest lie lowest", magazine_order },
+	{ "a full bin takes no more, and gives its older half", magazine_full },
+	{ "a shut bin has nothing in it", magazine_shut_bin },
+	{ "cur outside of its bin: empty, counted once", magazine_wrong_cur },
+	{ "base, end and the rest of the head are not believed", magazine_wrong_head },
+	{ "any word comes out as it is", magazine_wrong_words },
+	{ "bins of other groups are made while there is room", magazine_other_groups },
+	{ "bins have no words in common", magazine_apart },
+	{ "against an array, with a hostile thread", magazine_random },
+};

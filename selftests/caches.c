@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See caches.h. */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "caches.h"
+
+struct shmzone_cache *map_caches(int zone, unsigned int count)
+{
+	return mmap(NULL, (size_t)count * SHMZONE_CACHE_BYTES, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, zone, SHMZONE_MMAP_CACHES);
+}
+
+int _try_map_caches(int zone, unsigned int count)
+{
+	return map_caches(zone, count) == MAP_FAILED ? -errno : 0;
+}
+
+struct shmzone_cache *cache_at(struct shmzone_cache *caches, unsigned int index)
+{
+	return (void *)((char *)caches + (size_t)index * SHMZONE_CACHE_BYTES);
+}
+
+__u64 *cache_words(struct shmzone_cache *cache)
+{
+	return (__u64 *)cache;
+}
+
+unsigned int cache_used(const struct shmzone_cache *cache, unsigned int bin)
+{
+	return cache->bin[bin].cur - cache->bin[bin].base;
+}
+
+int _try_refill(int zone, __u32 cache, __u32 class, __u32 group,
+		struct shmzone_cache_refill *answer)
+{
+	struct shmzone_cache_refill args = {
+		SIZED(shmzone_cache_refill),
+		.cache = cache, .class = class, .group = group,
+	};
+	int ret = _try_call(zone, SHMZONE_CACHE_REFILL, &args);
+
+	if (answer)
+		*answer = args;
+	return ret;
+}
+
+int _try_drain(int zone, __u32 cache, __u32 class, __u32 group,
+	       struct shmzone_cache_drain *answer)
+{
+	struct shmzone_cache_drain args = {
+		SIZED(shmzone_cache_drain),
+		.cache = cache, .class = class, .group = group,
+	};
+	int ret = _try_call(zone, SHMZONE_CACHE_DRAIN, &args);
+
+	if (answer)
+		*answer = args;
+	return ret;
+}
+
+long _try_drain_all(int zone, __u32 cache)
+{
+	struct shmzone_cache_drain args = {
+		SIZED(shmzone_cache_drain),
+		.flags = SHMZONE_CACHE_DRAIN_ALL, .cache = cache,
+	};
+	int ret = _try_call(zone, SHMZONE_CACHE_DRAIN, &args);
+
+	return ret ? ret : (long)args.out_count;
+}
+
+long _try_reclaim(int zone, struct shmzone_cache_reclaim *answer)
+{
+	struct shmzone_cache_reclaim args = { SIZED(shmzone_cache_reclaim) };
+	int ret = _try_call(zone, SHMZONE_CACHE_RECLAIM, &args);
+
+	if (answer)
+		*answer = args;
+	return ret ? ret : (long)args.out_count;
+}
+
+long _try_client(int zone)
+{
+	struct shmzone_cache_client args = { SIZED(shmzone_cache_client) };
+	int ret = _try_call(zone, SHMZONE_CACHE_CLIENT, &args);
+
+	return ret ? ret : (long)args.out_client;
+}
+
+int _try_sync(int zone, __u64 client, __u64 timeout_ns)
+{
+	struct shmzone_cache_sync args = {
+		SIZED(shmzone_cache_sync), .client = client, .timeout_ns = timeout_ns,
+	};
+
+	return _try_call(zone, SHMZONE_CACHE_SYNC, &args);
+}
+
+__u32 class_of(int zone, __u64 bytes)
+{
+	struct shmzone_class classes[SHMZONE_CLASSES];
+	struct shmzone_info info = {
+		SIZED(shmzone_info), .classes = to_u64(classes),
+		.class_count = SHMZONE_CLASSES, .class_size = sizeof(classes[0]),
+	};
+	__u32 class = 1;
+
+	if (_try_call(zone, SHMZONE_INFO, &info))
+		return 0;
+	while (class < SHMZONE_CLASSES && classes[class].slot_bytes < bytes)
+		class++;
+	return class;
+}
+
+/*
+ * Take a word, or add one; false if the bin is empty, or full. The compiler is
+ * not to move anything out of the time between the stores to busy.
+ */
+static bool pop(struct shmzone_cache *cache, __u32 class, __u64 *offset)
+{
+	volatile struct shmzone_cache *c = cache;
+	volatile __u64 *words = cache_words(cache);
+	__u32 cur;
+	bool found;
+
+	c->busy = 1;
+	cur = c->bin[class].cur;
+	found = cur != c->bin[class].base;
+	if (found) {
+		*offset = words[cur - 1];
+		c->bin[class].cur = cur - 1;
+	}
+	c->busy = 0;
+	return found;
+}
+
+static bool push(struct shmzone_cache *cache, __u32 class, __u64 offset)
+{
+	volatile struct shmzone_cache *c = cache;
+	volatile __u64 *words = cache_words(cache);
+	__u32 cur;
+	bool room;
+
+	c->busy = 1;
+	cur = c->bin[class].cur;
+	room = cur != c->bin[class].end;
+	if (room) {
+		words[cur] = offset;
+		c->bin[class].cur = cur + 1;
+	}
+	c->busy = 0;
+	return room;
+}
+
+__u64 cache_alloc(int zone, struct shmzone_cache *caches, unsigned int index, __u32 class,
+		  int *error)
+{
+	struct shmzone_cache *cache = cache_at(caches, index);
+	struct shmzone_info info = { SIZED(shmzone_info) };
+	struct shmzone_class classes[SHMZONE_CLASSES];
+	__u64 offset;
+
+	for (;;) {
+		if (pop(cache, class, &offset))
+			return offset;
+		*error = _try_refill(zone, index, class, 0, NULL);
+		if (!*error)
+			continue;
+		if (*error != -ENOSPC)
+			return 0;
+		info.classes = to_u64(classes);
+		info.class_count = SHMZONE_CLASSES;
+		info.class_size = sizeof(classes[0]);
+		_try_call(zone, SHMZONE_INFO, &info);
+		*error = _try_alloc(zone, classes[class].slot_bytes, 1, &offset);
+		return *error < 0 ? 0 : offset;
+	}
+}
+
+int cache_free(int zone, struct shmzone_cache *caches, unsigned int index, __u32 class,
+	       __u64 offset)
+{
+	struct shmzone_cache *cache = cache_at(caches, index);
+	int ret;
+
+	for (;;) {
+		if (push(cache, class, offset))
+			return 0;
+		ret = _try_drain(zone, index, class, 0, NULL);
+		if (!ret)
+			continue;
+		if (ret != -ENOSPC)
+			return ret;
+		ret = _try_free_at(zone, offset);
+		return ret == 1 ? 0 : -EINVAL;
+	}
+}
+
+unsigned int cache_fill(int zone, struct shmzone_cache *caches, unsigned int index,
+			__u32 class, unsigned int n)
+{
+	static __thread __u64 offsets[256];
+	struct shmzone_cache *cache = cache_at(caches, index);
+	unsigned int i, got;
+	int error;
+
+	for (got = 0; got < n; got++) {
+		offsets[got] = cache_alloc(zone, caches, index, class, &error);
+		if (!offsets[got])
+			break;
+	}
+	for (i = 0; i < got; i++)
+		if (cache_free(zone, caches, index, class, offsets[i]))
+			return i;
+	/* Refills bring more than was asked for. */
+	while (cache_used(cache, class) > n && pop(cache, class, &offsets[0]))
+		if (_try_free_at(zone, offsets[0]) != 1)
+			break;
+	return cache_used(cache, class);
+}
