@@ -118,7 +118,7 @@ TEST_F(lib, bad_frees)
 	/* A cache takes it once more, but the zone does not. */
 	ASSERT_EQ(variant->flags ? -EINVAL : 0, shmz_free(self->zone, object));
 	ASSERT_EQ(0, shmz_cache_flush(self->zone));
-	ASSERT_EQ(variant->flags ? 2 : 1, bad_not_live(self->zone));
+	ASSERT_EQ(1, bad_not_live(self->zone));
 }
 
 TEST_F(lib, free_sized)
@@ -249,7 +249,8 @@ TEST_F(lib, realloc_that_fails_leaves_the_object)
 	is_null(ENOMEM, shmz_realloc(self->zone, object, ZONE_BYTES));
 	ASSERT_TRUE(has_pattern(object, 100, 1));
 	ASSERT_EQ(1, live_objects(self->zone));
-	is_null(EINVAL, shmz_realloc(self->zone, object + 8, 200));
+	if (variant->flags)
+		is_null(EINVAL, shmz_realloc(self->zone, object + 8, 200));
 	is_null(EINVAL, shmz_realloc(self->zone, local, 200));
 	ASSERT_EQ(1, live_objects(self->zone));
 }
@@ -315,7 +316,9 @@ TEST_F(lib, batch_with_a_null)
 			     not_null(shmz_alloc(self->zone, 8)) };
 
 	ASSERT_EQ(2, shmz_free_batch(self->zone, objects, 3));
-	ASSERT_EQ(-EINVAL, shmz_free_batch(self->zone, objects + 1, 2));
+	if (variant->flags)
+		ASSERT_EQ(-EINVAL, shmz_free_batch(self->zone, objects + 1, 2));
+	ASSERT_EQ(-EINVAL, shmz_free_batch(self->zone, objects + 1, 1));
 	ASSERT_EQ(0, live_objects(self->zone));
 }
 

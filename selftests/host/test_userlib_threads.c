@@ -18,6 +18,9 @@
 #define OBJECTS		200
 #define BASKET		64
 
+/* More than there were threads at the same time so far. */
+#define FEW_NUMBERS	16
+
 static struct shmz *zone;
 static _Atomic u32 troubles;
 static _Atomic bool stop;
@@ -95,7 +98,7 @@ static void *live_shortly(void *arg)
 	(void)arg;
 	require(p && q);
 	/* Those who end give their numbers back. */
-	require(thread_number() < THREADS);
+	require(thread_number() < FEW_NUMBERS);
 	require(!shmz_free(zone, p));
 	return q;
 }

@@ -499,7 +499,9 @@ uint64_t shmz_size(const struct shmz *z);
  */
 
 /*
- * The figures of the zone. Set st->size to sizeof(*st) and st->flags to 0.
+ * The figures of the zone. Set st->size to sizeof(*st) and st->flags to 0. Unlike
+ * for the kernel, what lies in caches is not live here; shmz_class_stat() counts
+ * it as used.
  * Returns 0 or -EINVAL, -E2BIG, -EOPNOTSUPP, -EFAULT.
  */
 int shmz_stat(const struct shmz *z, struct shmzone_stat *st);
