@@ -24,6 +24,7 @@
 static struct shmz *zone;
 static _Atomic u32 troubles;
 static _Atomic bool stop;
+static pthread_barrier_t barrier;
 
 /* Objects on their way from one thread to another. */
 static _Atomic(void *) basket[BASKET];
@@ -124,7 +125,6 @@ static void churn(void)
 	end_run();
 }
 
-static pthread_barrier_t barrier;
 static _Atomic u32 numbered;
 
 static void *be_one_of_many(void *arg)
@@ -310,6 +310,56 @@ static int bare_child(void *const *theirs, u32 n)
 	return 0;
 }
 
+static void *stay(void *arg)
+{
+	(void)arg;
+	require(!shmz_free(zone, shmz_alloc(zone, 64)));
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+static void *ask_number(void *arg)
+{
+	(void)arg;
+	return (void *)(intptr_t)thread_number();
+}
+
+static int child_of_a_crowd(void)
+{
+	void *number = NULL;
+	pthread_t thread;
+
+	alarm(60);
+	if (shmz_free(zone, shmz_alloc(zone, 64)))
+		return 2;
+	pthread_create(&thread, NULL, ask_number, NULL);
+	pthread_join(thread, &number);
+	return (intptr_t)number < 0 ? 3 : 0;
+}
+
+/* All numbers are in use in the parent, and none in the child. */
+static void fork_of_a_crowd(void)
+{
+	pthread_t thread[NUMBERS];
+	u32 i;
+	int pid;
+
+	zone = zone_begin();
+	pthread_barrier_init(&barrier, NULL, NUMBERS + 1);
+	for (i = 0; i < NUMBERS; i++)
+		pthread_create(&thread[i], NULL, stay, NULL);
+	pthread_barrier_wait(&barrier);
+	pid = device_fork(false);
+	if (!pid)
+		_exit(child_of_a_crowd());
+	expect_child(pid);
+	pthread_barrier_wait(&barrier);
+	for (i = 0; i < NUMBERS; i++)
+		pthread_join(thread[i], NULL);
+	end_run();
+}
+
 /* By a system call of which the C library knows nothing. */
 static void bare_clone(void)
 {
@@ -428,7 +478,7 @@ static void zones_change(void)
 
 int main(void)
 {
-	host_plan(8);
+	host_plan(9);
 	/* First, while there are numbers that were never given out. */
 	forks();
 	host_result("forks in the middle");
@@ -440,6 +490,8 @@ int main(void)
 	host_result("threads that live shortly");
 	crowd();
 	host_result("more threads than numbers");
+	fork_of_a_crowd();
+	host_result("a fork of a crowd");
 	vanished();
 	host_result("threads that vanish");
 	storm();
