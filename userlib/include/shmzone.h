@@ -24,6 +24,13 @@
  * parent and child both use their copy of the handle, and each closes its own.
  * After execve(2) a zone is opened anew: descriptors are close-on-exec.
  *
+ * Caches. Each thread has a stock of free slots of its own, in memory that is the
+ * kernel's, so that most calls do without a system call. Whatever becomes of the
+ * process, the kernel gives its stocks back to the zone; it also takes back those
+ * that lie idle, or that others need. Objects may be allocated and freed in signal
+ * handlers. The first 32 zones that a process has open at a time have caches, and
+ * up to 4096 threads in each; all else works without them, but slower.
+ *
  * Errors. Functions that return a pointer return NULL and set errno. Those that
  * return int or ssize_t return a negative errno value and leave errno alone. On
  * success errno is never touched. ENOENT or ENODEV from shmz_create() or
@@ -78,6 +85,12 @@ struct shmz;
  * their memory at once.
  */
 #define SHMZ_STRICT	(1U << 3)
+/*
+ * The same, and shmz_open(): a handle without caches. Each call is then a system
+ * call, and each free is checked in full before it returns. A handle that was
+ * opened without it, of the same zone, is not affected.
+ */
+#define SHMZ_UNCACHED	(1U << 16)
 
 /*
  * struct shmz_options - what shmz_create() can be told
@@ -88,7 +101,7 @@ struct shmz;
  * @mode: who may open the zone by its name, as for files, of 0666; the umask
  *	  does not apply. 0: 0600.
  * @flags: SHMZ_EXCL, SHMZ_PERSIST, which need a name; SHMZ_COMMITTED,
- *	   SHMZ_STRICT; or 0
+ *	   SHMZ_STRICT, SHMZ_UNCACHED; or 0
  */
 struct shmz_options {
 	size_t size;
@@ -129,7 +142,8 @@ SHMZ_MUST_CHECK struct shmz *shmz_create(const char *name, uint64_t bytes,
 #define SHMZ_MAP_RDONLY	(1U << 1)
 
 /*
- * Open and map the zone called @name. @flags: SHMZ_RDONLY, SHMZ_MAP_RDONLY or 0.
+ * Open and map the zone called @name. @flags: SHMZ_RDONLY, SHMZ_MAP_RDONLY,
+ * SHMZ_UNCACHED, or 0.
  *
  * errno: ENOENT (no such name), EACCES, EINVAL, ENAMETOOLONG, ENOMEM,
  * EOPNOTSUPP (unknown flag), EPERM (without flags: the zone is sealed against
@@ -251,6 +265,17 @@ void *shmz_alloc(struct shmz *z, size_t bytes);
 SHMZ_MUST_CHECK SHMZ_SIZE(2)
 void *shmz_alloc_group(struct shmz *z, size_t bytes, unsigned int group);
 
+/*
+ * The same, and how many bytes may be used, which is @bytes or more: for what
+ * can grow. They count as what was asked for, as with shmz_free_sized().
+ */
+SHMZ_MUST_CHECK SHMZ_SIZE(2)
+void *shmz_alloc_at_least(struct shmz *z, size_t bytes, size_t *usable);
+
+SHMZ_MUST_CHECK SHMZ_SIZE(2)
+void *shmz_alloc_at_least_group(struct shmz *z, size_t bytes, size_t *usable,
+				unsigned int group);
+
 /* shmz_alloc_wait(): for as long as it takes. */
 #define SHMZ_FOREVER	UINT64_MAX
 
@@ -311,17 +336,24 @@ void *shmz_realloc(struct shmz *z, void *p, size_t bytes);
 /*
  * Free an object, whichever process allocated it. NULL is allowed.
  *
- * Every free is checked. A pointer that is not the start of a live object of
- * this zone gives -EINVAL, changes nothing and is counted by the zone. Returns
- * 0, -EINVAL or -EACCES (read-only handle).
+ * A pointer that lies outside of the zone, on a page without objects, or is not
+ * a multiple of 8 gives -EINVAL, as does any that is no span; it changes nothing
+ * and is counted by the zone. Other frees are checked when they leave the
+ * thread's cache: what was no live object is refused then, and counted, but
+ * until then this thread may be given it again. Without a cache (SHMZ_UNCACHED)
+ * every free is checked before it returns. Returns 0, -EINVAL or -EACCES
+ * (read-only handle).
  */
 int shmz_free(struct shmz *z, void *p);
 
 /*
- * Free an object of which the size is known: @bytes is what was last asked for,
- * at allocation or by shmz_realloc(). A different size (more exactly: one that
+ * Free an object of group 0 of which the size is known: @bytes is what was last
+ * asked for, at allocation or by shmz_realloc(). This is quicker, as nothing has
+ * to be looked up, and so @bytes is believed: with a wrong size this thread may be
+ * given a smaller slot than it asks for. Without a cache a wrong size (one that
  * would not have led to a slot or span of this size) is -EINVAL, and the object
- * stays.
+ * stays. Objects of other groups are better left to shmz_free(): this one may
+ * let them serve group 0 next.
  */
 int shmz_free_sized(struct shmz *z, void *p, size_t bytes);
 
@@ -332,6 +364,15 @@ int shmz_free_sized(struct shmz *z, void *p, size_t bytes);
  * are checked in full. Works on read-only handles.
  */
 size_t shmz_usable_size(const struct shmz *z, const void *p);
+
+/* The group of the object at @p, -EINVAL if there is seen to be none, as above. */
+int shmz_group_of(const struct shmz *z, const void *p);
+
+/*
+ * Whether @p is the start of an allocation: 1, 0 or a negative errno. The kernel
+ * is asked, to which the free slots in caches are allocated too.
+ */
+int shmz_is_allocation(const struct shmz *z, const void *p);
 
 /*
  * Allocate @n objects of @bytes each in one go. Returns how many were
@@ -353,6 +394,28 @@ ssize_t shmz_alloc_batch_group(struct shmz *z, size_t bytes, void **out,
  * kernel copies long arrays.
  */
 ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n);
+
+/*
+ * Caches
+ */
+
+/*
+ * Give all that this thread has in its cache back to the zone: for a thread that
+ * is not going to use it for a while. Its next calls begin with an empty cache.
+ *
+ * Returns 0, or -EBUSY in a signal handler that interrupted the library.
+ */
+int shmz_cache_flush(struct shmz *z);
+
+/*
+ * Give back what is in the caches of all threads of all processes, but those that
+ * are in the middle of a call: for exact figures, or before other zones need the
+ * memory. Nobody has to do this for allocations of this zone to succeed.
+ *
+ * Returns how many slots, or -EACCES (read-only handle), -EINTR (a fatal signal)
+ * or -ENOTTY (a kernel module without caches).
+ */
+ssize_t shmz_reclaim_caches(struct shmz *z);
 
 /*
  * Roots
@@ -436,7 +499,9 @@ uint64_t shmz_size(const struct shmz *z);
  */
 
 /*
- * The figures of the zone. Set st->size to sizeof(*st) and st->flags to 0.
+ * The figures of the zone. Set st->size to sizeof(*st) and st->flags to 0. Unlike
+ * for the kernel, what lies in caches is not live here; shmz_class_stat() counts
+ * it as used.
  * Returns 0 or -EINVAL, -E2BIG, -EOPNOTSUPP, -EFAULT.
  */
 int shmz_stat(const struct shmz *z, struct shmzone_stat *st);

@@ -2,17 +2,22 @@
 /*
  * Objects one at a time.
  *
- * Every way to allocate ends in alloc_by(), every way to free in release(). Both
- * are a system call for now; when threads get a stock of free slots of their
- * own, these two are where it is looked into first.
+ * Every way to allocate tries alloc_fast() and ends in alloc_slow(), every way
+ * to free tries cache_free() and ends in free_slow(). The slow ones first look
+ * for what a cache may still do, with the kernel's help, and then do it by plain
+ * system calls, which is also all there is for spans, and for frees that look
+ * wrong: the kernel judges those, and counts them.
  */
 #include <stdbool.h>
 #include <string.h>
 
-#include "lib.h"
+#include "cache.h"
 
-/* One object; the rest of @args says in which way. */
-static void *alloc_by(struct shmz *z, size_t bytes, struct shmzone_alloc *args)
+#define noinline __attribute__((noinline))
+
+/* By a system call; the rest of @args says in which way. */
+static void *alloc_by_call(struct shmz *z, size_t bytes,
+			   struct shmzone_alloc *args)
 {
 	uint64_t offset = 0;
 	int ret;
@@ -25,35 +30,76 @@ static void *alloc_by(struct shmz *z, size_t bytes, struct shmzone_alloc *args)
 	return ret ? fail(ret) : z->base + offset;
 }
 
-static void *alloc(struct shmz *z, size_t bytes, uint32_t align, uint32_t group)
+/* The rest of @args as above; waiting is for ENOMEM. */
+static void *alloc_by(struct shmz *z, size_t bytes, uint32_t class,
+		      struct shmzone_alloc *args)
 {
-	struct shmzone_alloc args = { .align = align, .group = group };
+	uint64_t offset;
+	int ret = -EAGAIN;
 
-	return alloc_by(z, bytes, &args);
+	if (class != SHMZONE_CLASS_SPAN)
+		ret = cache_refill(z, class, args->group, &offset);
+	if (!ret)
+		return z->base + offset;
+	if (ret == -EAGAIN || (ret == -ENOMEM && args->flags))
+		return alloc_by_call(z, bytes, args);
+	return fail(ret);
 }
 
-/* @bytes 0: of any size. */
-static int release(struct shmz *z, const void *p, uint64_t bytes)
+static noinline void *alloc_slow(struct shmz *z, size_t bytes, uint32_t group)
 {
-	uint64_t offset = raw_offset(z, p);
-	struct shmzone_free args = {
-		.size = sizeof(args),
-		.offsets = (uintptr_t)&offset,
-		.count = 1,
-		.bytes = bytes,
-	};
+	struct shmzone_alloc args = { .group = group };
+	uint32_t class = SHMZONE_CLASS_SPAN;
 
-	return lib_ioctl(z->fd, SHMZONE_FREE, &args);
+	if (group < SHMZONE_GROUPS)
+		class = class_of(z, bytes);
+	return alloc_by(z, bytes, class, &args);
 }
 
-void *shmz_alloc_group(struct shmz *z, size_t bytes, unsigned int group)
+static inline void *alloc(struct shmz *z, size_t bytes, uint32_t group)
 {
-	return alloc(z, bytes, 0, group);
+	uint64_t offset;
+
+	if (likely(group < SHMZONE_GROUPS) &&
+	    likely(cache_alloc(z, bytes, group, &offset)))
+		return z->base + offset;
+	return alloc_slow(z, bytes, group);
 }
 
 void *shmz_alloc(struct shmz *z, size_t bytes)
 {
-	return alloc(z, bytes, 0, 0);
+	return alloc(z, bytes, 0);
+}
+
+void *shmz_alloc_group(struct shmz *z, size_t bytes, unsigned int group)
+{
+	return alloc(z, bytes, group);
+}
+
+/* What an object of @bytes that was just allocated may use. */
+static size_t usable_for(const struct shmz *z, size_t bytes)
+{
+	uint32_t class = class_of(z, bytes);
+	size_t page = (size_t)1 << page_shift(z);
+
+	if (class != SHMZONE_CLASS_SPAN)
+		return z->class[class].slot_bytes;
+	return (bytes + page - 1) & ~(page - 1);
+}
+
+void *shmz_alloc_at_least_group(struct shmz *z, size_t bytes, size_t *usable,
+				unsigned int group)
+{
+	void *p = alloc(z, bytes, group);
+
+	if (p)
+		*usable = usable_for(z, bytes);
+	return p;
+}
+
+void *shmz_alloc_at_least(struct shmz *z, size_t bytes, size_t *usable)
+{
+	return shmz_alloc_at_least_group(z, bytes, usable, 0);
 }
 
 void *shmz_alloc_wait_group(struct shmz *z, size_t bytes, uint64_t timeout_ns,
@@ -65,10 +111,13 @@ void *shmz_alloc_wait_group(struct shmz *z, size_t bytes, uint64_t timeout_ns,
 		/* To the kernel 0 is for ever. */
 		.timeout_ns = timeout_ns == SHMZ_FOREVER ? 0 : timeout_ns,
 	};
+	uint64_t offset;
 
-	if (!timeout_ns)
-		args.flags = 0;
-	return alloc_by(z, bytes, &args);
+	if (!timeout_ns || group >= SHMZONE_GROUPS)
+		return alloc(z, bytes, group);
+	if (cache_alloc(z, bytes, group, &offset))
+		return z->base + offset;
+	return alloc_by(z, bytes, class_of(z, bytes), &args);
 }
 
 void *shmz_alloc_wait(struct shmz *z, size_t bytes, uint64_t timeout_ns)
@@ -78,7 +127,7 @@ void *shmz_alloc_wait(struct shmz *z, size_t bytes, uint64_t timeout_ns)
 
 void *shmz_zalloc_group(struct shmz *z, size_t bytes, unsigned int group)
 {
-	void *p = alloc(z, bytes, 0, group);
+	void *p = alloc(z, bytes, group);
 
 	return p ? memset(p, 0, bytes) : NULL;
 }
@@ -103,13 +152,34 @@ void *shmz_calloc(struct shmz *z, size_t n, size_t bytes)
 	return shmz_calloc_group(z, n, bytes, 0);
 }
 
+/*
+ * The size of the smallest slots that hold @bytes and are all aligned; 0 if
+ * there are none. The kernel chooses the same.
+ */
+static size_t aligned_bytes(const struct shmz *z, size_t align, size_t bytes)
+{
+	uint32_t class = class_of(z, bytes < align ? align : bytes);
+
+	if (class == SHMZONE_CLASS_SPAN)
+		return 0;
+	while (class < CLASS_MAX && z->class[class].slot_bytes & (align - 1))
+		class++;
+	return class < CLASS_MAX ? z->class[class].slot_bytes : 0;
+}
+
 void *shmz_aligned_alloc_group(struct shmz *z, size_t align, size_t bytes,
 			       unsigned int group)
 {
+	struct shmzone_alloc args = { .align = align, .group = group };
+	size_t slot;
+
 	/* To the kernel 0 is the default, and it sees only 32 bits. */
 	if (!align || align > UINT32_MAX)
 		return fail(-EINVAL);
-	return alloc(z, bytes, align, group);
+	if (align & (align - 1) || align >> page_shift(z) > 1)
+		return fail(-EINVAL);
+	slot = aligned_bytes(z, align, bytes);
+	return slot ? alloc(z, slot, group) : alloc_by_call(z, bytes, &args);
 }
 
 void *shmz_aligned_alloc(struct shmz *z, size_t align, size_t bytes)
@@ -117,26 +187,60 @@ void *shmz_aligned_alloc(struct shmz *z, size_t align, size_t bytes)
 	return shmz_aligned_alloc_group(z, align, bytes, 0);
 }
 
+int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes)
+{
+	struct shmzone_free args = {
+		.size = sizeof(args),
+		.offsets = (uintptr_t)&offset,
+		.count = 1,
+		.bytes = bytes,
+	};
+
+	return lib_ioctl(z->fd, SHMZONE_FREE, &args);
+}
+
+/* The same; a size is compared with the page map's word here. */
+static noinline int free_slow(struct shmz *z, const void *p, uint64_t bytes)
+{
+	uint64_t offset = raw_offset(z, p);
+	uint32_t entry = 0, class;
+
+	if (!p)
+		return 0;
+	if (is_plausible(z, offset))
+		entry = page_entry(z, offset);
+	class = SHMZONE_PAGE_CLASS(entry);
+	if (SHMZONE_PAGE_KIND(entry) == SHMZONE_KIND_SLAB &&
+	    (!bytes || class_of(z, bytes) == class) &&
+	    !cache_drain(z, class, SHMZONE_PAGE_GROUP(entry), offset))
+		return 0;
+	return free_by_call(z, offset, bytes);
+}
+
 int shmz_free(struct shmz *z, void *p)
 {
-	return p ? release(z, p, 0) : 0;
+	return likely(cache_free(z, p)) ? 0 : free_slow(z, p, 0);
 }
 
 int shmz_free_sized(struct shmz *z, void *p, size_t bytes)
 {
-	return p ? release(z, p, at_least_one(bytes)) : 0;
+	return likely(cache_free_sized(z, p, bytes)) ? 0 :
+	       free_slow(z, p, at_least_one(bytes));
 }
 
-static size_t span_bytes(const struct shmz *z, uint64_t offset)
+static int query(const struct shmz *z, const void *p, struct shmzone_query *args)
 {
-	struct shmzone_query args = { .size = sizeof(args), .offset = offset };
-
-	return lib_ioctl(z->fd, SHMZONE_QUERY, &args) ? 0 : args.out_bytes;
+	*args = (struct shmzone_query){
+		.size = sizeof(*args),
+		.offset = raw_offset(z, p),
+	};
+	return lib_ioctl(z->fd, SHMZONE_QUERY, args);
 }
 
 size_t shmz_usable_size(const struct shmz *z, const void *p)
 {
 	uint64_t offset = shmz_offset(z, p);
+	struct shmzone_query args;
 	uint32_t entry;
 
 	if (!offset)
@@ -146,10 +250,27 @@ size_t shmz_usable_size(const struct shmz *z, const void *p)
 	case SHMZONE_KIND_SLAB:
 		return z->class[SHMZONE_PAGE_CLASS(entry)].slot_bytes;
 	case SHMZONE_KIND_SPAN:
-		return span_bytes(z, offset);
+		return query(z, p, &args) ? 0 : args.out_bytes;
 	default:
 		return 0;
 	}
+}
+
+int shmz_group_of(const struct shmz *z, const void *p)
+{
+	uint64_t offset = shmz_offset(z, p);
+	uint32_t entry = offset ? page_entry(z, offset) : 0;
+
+	return SHMZONE_PAGE_KIND(entry) ? (int)SHMZONE_PAGE_GROUP(entry) :
+					  -EINVAL;
+}
+
+int shmz_is_allocation(const struct shmz *z, const void *p)
+{
+	struct shmzone_query args;
+	int ret = query(z, p, &args);
+
+	return ret == -EINVAL ? 0 : ret ? ret : 1;
 }
 
 /*
@@ -165,23 +286,23 @@ static bool fits(const struct shmz *z, uint32_t entry, size_t usable,
 		return false;
 	if (SHMZONE_PAGE_KIND(entry) == SHMZONE_KIND_SLAB)
 		return bytes > z->class[class - 1].slot_bytes;
-	return bytes > z->slot_bytes_max && !((usable - bytes) >> z->page_shift);
+	return bytes > z->slot_bytes_max && !((usable - bytes) >> page_shift(z));
 }
 
 static void *move(struct shmz *z, void *p, size_t copy, size_t bytes,
 		  uint32_t group)
 {
-	void *to = alloc(z, bytes, 0, group);
+	void *to = alloc(z, bytes, group);
 	int ret;
 
 	if (!to)
 		return NULL;
 	memcpy(to, p, copy);
-	ret = release(z, p, 0);
+	ret = shmz_free(z, p);
 	if (!ret)
 		return to;
 	/* @p was no live object after all: undo. */
-	release(z, to, 0);
+	shmz_free(z, to);
 	return fail(ret);
 }
 

@@ -2,16 +2,22 @@
 /*
  * Many objects in one go.
  *
+ * A few go through the cache, one by one; where there are many, one call for all
+ * is cheaper than one for each half of a cache's bin.
+ *
  * The kernel takes and gives arrays of offsets, of limited length. Longer
  * batches are done in rounds. A round of allocations that falls short is the
  * last one.
  */
 #include <string.h>
 
-#include "lib.h"
+#include "cache.h"
 
 /* Offsets on the stack of shmz_free_batch(): a page of them. */
 #define FREE_ROUND	512
+
+/* Objects that are few. */
+#define FEW	32
 
 _Static_assert(FREE_ROUND <= SHMZONE_BATCH_MAX, "a round is one call");
 _Static_assert(sizeof(void *) == sizeof(uint64_t),
@@ -48,9 +54,17 @@ ssize_t shmz_alloc_batch_group(struct shmz *z, size_t bytes, void **out,
 		.bytes = at_least_one(bytes),
 		.group = group,
 	};
+	uint64_t offset;
 	size_t done = 0;
 	int ret;
 
+	/* What is in the cache, without asking for more. */
+	while (n <= FEW && done < n && group < SHMZONE_GROUPS) {
+		if (!cache_alloc(z, bytes, group, &offset))
+			break;
+		out[done] = z->base + offset;
+		done++;
+	}
 	while (done < n) {
 		args.count = round_length(n - done, SHMZONE_BATCH_MAX);
 		ret = alloc_round(z, &args, out + done);
@@ -80,12 +94,31 @@ static int free_round(struct shmz *z, struct shmzone_free *args,
 	return lib_ioctl(z->fd, SHMZONE_FREE, args);
 }
 
+/* One by one. */
+static ssize_t free_few(struct shmz *z, void *const *ptrs, size_t n)
+{
+	size_t i, freed = 0;
+	int ret, err = 0;
+
+	for (i = 0; i < n; i++) {
+		ret = ptrs[i] ? shmz_free(z, ptrs[i]) :
+				free_by_call(z, raw_offset(z, NULL), 0);
+		if (!ret)
+			freed++;
+		else if (!err)
+			err = ret;
+	}
+	return freed ? (ssize_t)freed : err;
+}
+
 ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n)
 {
 	struct shmzone_free args = { .size = sizeof(args) };
 	size_t done = 0, freed = 0;
 	int ret, err = 0;
 
+	if (n <= FEW && z->slot != SLOT_NONE)
+		return free_few(z, ptrs, n);
 	for (; done < n; done += args.count) {
 		args.count = round_length(n - done, FREE_ROUND);
 		ret = free_round(z, &args, ptrs + done);

@@ -3,9 +3,10 @@
  * Internals of libshmzone.
  *
  * A handle is written once, before anyone else sees it, and only read from then
- * on. Together with the absence of global state this is all there is to say
- * about threads and fork: no handlers, and no locks but those of the caller's. (A
- * thread remembers where in the table of a reader-writer lock it was last.)
+ * on. What else there is belongs to a thread (cache.h), or is kept such that
+ * nobody who allocates or frees waits for anybody, and the child of a fork needs
+ * no handler (thread.c, region.c). (A thread
+ * remembers where in the table of a reader-writer lock it was last.)
  *
  * Inside the library results are 0 or -errno, and errno itself is set in
  * exactly one place, fail().
@@ -20,13 +21,38 @@
 /* The class in a page map entry has six bits: no index can be out of range. */
 #define CLASS_MAX	64
 
+/* How the class of a size is found: in steps of 8 bytes at first, then of 128. */
+#define SMALL_MAX	1024
+#define SMALL_STEP	8
+#define LARGE_MAX	32768
+#define LARGE_STEP	128
+
+/*
+ * struct shmz - a handle
+ * @base: where the data is
+ * @bytes: its size
+ * @page_map: the page map
+ * @slot: which caches it has, see cache.h
+ * @fd: the descriptor, which belongs to the handle
+ * @page_shift: log2 of the size of a page
+ * @slot_bytes_max: of the largest class
+ * @small_steps: class of objects of up to n * SMALL_STEP bytes, by n, times
+ *		  BIN_STEP
+ * @large_steps: the same with LARGE_STEP; SHMZONE_CLASS_SPAN beyond all classes
+ * @class: the kernel's table of classes
+ *
+ * The first line of it is what the fast path needs.
+ */
 struct shmz {
-	int fd;
-	unsigned int page_shift;
-	unsigned int slot_bytes_max;
 	char *base;
 	uint64_t bytes;
 	const volatile uint32_t *page_map;
+	uint32_t slot;
+	int fd;
+	unsigned int page_shift;
+	unsigned int slot_bytes_max;
+	uint8_t small_steps[SMALL_MAX / SMALL_STEP + 1];
+	uint8_t large_steps[LARGE_MAX / LARGE_STEP + 1];
 	struct shmzone_class class[CLASS_MAX];
 };
 
@@ -35,6 +61,18 @@ int lib_ioctl(int fd, unsigned long cmd, void *arg);
 
 /* The same on /dev/shmzone, opened for this one call. */
 int lib_control(unsigned long cmd, void *arg);
+
+/*
+ * Map what lies at mmap offset @at of a zone descriptor, shared: at *@area, in
+ * place of what is there, or where the kernel likes if that is NULL.
+ */
+int lib_map(int fd, void **area, size_t bytes, int prot, uint64_t at);
+void lib_unmap(void *area, size_t bytes);
+
+/* Put nothing in place of what is mapped there, but keep the addresses. */
+int lib_cover(void *area, size_t bytes);
+
+void lib_close(int fd);
 
 static inline void *fail(int err)
 {
@@ -60,10 +98,21 @@ static inline uint64_t raw_offset(const struct shmz *z, const void *p)
 	return (uintptr_t)p - (uintptr_t)z->base;
 }
 
+/* A constant where there is but one size of pages. */
+static inline unsigned int page_shift(const struct shmz *z)
+{
+#ifdef __x86_64__
+	(void)z;
+	return 12;
+#else
+	return z->page_shift;
+#endif
+}
+
 /* The page map's entry of the page of @offset, which lies inside the zone. */
 static inline uint32_t page_entry(const struct shmz *z, uint64_t offset)
 {
-	return z->page_map[offset >> z->page_shift];
+	return z->page_map[offset >> page_shift(z)];
 }
 
 #endif

@@ -3,13 +3,45 @@
  * Figures of zones and of the kernel module.
  *
  * The structures are the caller's and as long as it says; the library passes
- * them on and so never writes beyond what the caller was compiled with.
+ * them on and so never writes beyond what the caller was compiled with. It
+ * changes but one thing: what lies in caches is not live.
  */
 #include "lib.h"
 
+/*
+ * To the kernel what is in a cache is live; to a program it is not. The figures
+ * are of different moments, so there may seem to be more in caches than is live.
+ */
+static void leave_out_cached(struct shmzone_stat *st)
+{
+	uint64_t bytes = st->out_cached_bytes;
+	uint64_t objects = st->out_cached_objects;
+
+	st->out_live_bytes -= bytes < st->out_live_bytes ?
+			      bytes : st->out_live_bytes;
+	st->out_live_objects -= objects < st->out_live_objects ?
+				objects : st->out_live_objects;
+}
+
+/* The caller may know less of the structure than is asked for here. */
 int shmz_stat(const struct shmz *z, struct shmzone_stat *st)
 {
-	return lib_ioctl(z->fd, SHMZONE_STAT, st);
+	struct shmzone_stat own = { .size = sizeof(own) };
+	int ret = lib_ioctl(z->fd, SHMZONE_STAT, st);
+
+	if (ret)
+		return ret;
+	if (st->size >= sizeof(own)) {
+		leave_out_cached(st);
+		return 0;
+	}
+	ret = lib_ioctl(z->fd, SHMZONE_STAT, &own);
+	if (ret)
+		return ret == -E2BIG ? 0 : ret;
+	leave_out_cached(&own);
+	st->out_live_bytes = own.out_live_bytes;
+	st->out_live_objects = own.out_live_objects;
+	return 0;
 }
 
 int shmz_class_stat(const struct shmz *z, unsigned int group,

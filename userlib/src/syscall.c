@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The only calls of ioctl(2), with the library's error convention.
+ * All that is asked of the device, with the library's error convention. Tests
+ * and benchmarks link a stand-in for the device instead of this file.
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib.h"
@@ -34,4 +36,49 @@ int lib_control(unsigned long cmd, void *arg)
 	}
 	errno = saved;
 	return ret;
+}
+
+int lib_map(int fd, void **area, size_t bytes, int prot, uint64_t at)
+{
+	int flags = MAP_SHARED | MAP_NORESERVE | (*area ? MAP_FIXED : 0);
+	int saved = errno;
+	void *p = mmap(*area, bytes, prot, flags, fd, at);
+	int ret = 0;
+
+	if (p == MAP_FAILED) {
+		ret = -errno;
+		errno = saved;
+	} else {
+		*area = p;
+	}
+	return ret;
+}
+
+void lib_unmap(void *area, size_t bytes)
+{
+	int saved = errno;
+
+	munmap(area, bytes);
+	errno = saved;
+}
+
+int lib_cover(void *area, size_t bytes)
+{
+	int saved = errno;
+	int ret = 0;
+
+	if (mmap(area, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+		 MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
+}
+
+void lib_close(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
 }

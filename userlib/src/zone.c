@@ -3,7 +3,8 @@
  * The life of a handle: create, open, adopt, close.
  *
  * All three ways in end in zone_map(), which needs nothing but a descriptor: it
- * asks the kernel what the zone is like and maps its data and its page map.
+ * asks the kernel what the zone is like and maps its data, its page map and, if
+ * it may be written to, this process's caches of it.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,12 +12,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib.h"
+#include "cache.h"
 
 /* The first version of struct shmz_options ended with flags. */
 #define OPTIONS_SIZE_VER0	24
 
-#define OPTIONS_FLAGS	(SHMZ_EXCL | SHMZ_PERSIST | SHMZ_COMMITTED | SHMZ_STRICT)
+#define OPTIONS_FLAGS	(SHMZ_EXCL | SHMZ_PERSIST | SHMZ_COMMITTED | SHMZ_STRICT | \
+			 SHMZ_UNCACHED)
+
+/* Bytes of a cache line, or a multiple. */
+#define LINE	64
 
 _Static_assert(sizeof(struct shmz_options) == OPTIONS_SIZE_VER0,
 	       "options may grow, but their first size stays acceptable");
@@ -27,7 +32,7 @@ static size_t page_map_bytes(const struct shmz *z)
 }
 
 /* Only zones know STAT, so this is also what tells a foreign descriptor. */
-static int ask_size(struct shmz *z)
+static int ask_size(struct shmz *z, uint64_t *id)
 {
 	struct shmzone_stat st = { .size = sizeof(st) };
 	int ret = lib_ioctl(z->fd, SHMZONE_STAT, &st);
@@ -35,7 +40,28 @@ static int ask_size(struct shmz *z)
 	if (!ret && !st.out_zone_bytes)
 		ret = -EINVAL;
 	z->bytes = st.out_zone_bytes;
+	*id = st.out_id;
 	return ret;
+}
+
+/* The smallest class for objects of @bytes, as the kernel chooses it. */
+static uint32_t smallest_class(const struct shmz *z, uint32_t last, size_t bytes)
+{
+	uint32_t class = 1;
+
+	while (class <= last && z->class[class].slot_bytes < bytes)
+		class++;
+	return class <= last ? class : SHMZONE_CLASS_SPAN;
+}
+
+static void index_classes(struct shmz *z, uint32_t last)
+{
+	size_t n;
+
+	for (n = 0; n <= SMALL_MAX / SMALL_STEP; n++)
+		z->small_steps[n] = BIN_STEP * smallest_class(z, last, n * SMALL_STEP);
+	for (n = 0; n <= LARGE_MAX / LARGE_STEP; n++)
+		z->large_steps[n] = BIN_STEP * smallest_class(z, last, n * LARGE_STEP);
 }
 
 static int ask_classes(struct shmz *z)
@@ -54,36 +80,25 @@ static int ask_classes(struct shmz *z)
 	if (!info.out_page_bytes || last >= CLASS_MAX)
 		return -EINVAL;
 	z->page_shift = __builtin_ctz(info.out_page_bytes);
+	if (z->page_shift != page_shift(z))
+		return -EINVAL;
+	index_classes(z, last);
 	z->slot_bytes_max = z->class[last].slot_bytes;
 	return 0;
 }
 
-static int map_area(int fd, size_t bytes, int prot, uint64_t at, void **area)
-{
-	int saved = errno;
-	int ret = 0;
-
-	*area = mmap(NULL, bytes, prot, MAP_SHARED | MAP_NORESERVE, fd, at);
-	if (*area == MAP_FAILED) {
-		*area = NULL;
-		ret = -errno;
-		errno = saved;
-	}
-	return ret;
-}
-
 static int map_areas(struct shmz *z, int prot)
 {
-	void *data, *map;
+	void *data = NULL, *map = NULL;
 	int ret;
 
-	ret = map_area(z->fd, z->bytes, prot, 0, &data);
+	ret = lib_map(z->fd, &data, z->bytes, prot, 0);
 	if (ret)
 		return ret;
-	ret = map_area(z->fd, page_map_bytes(z), PROT_READ,
-		       SHMZONE_MMAP_PAGE_MAP, &map);
+	ret = lib_map(z->fd, &map, page_map_bytes(z), PROT_READ,
+		      SHMZONE_MMAP_PAGE_MAP);
 	if (ret) {
-		munmap(data, z->bytes);
+		lib_unmap(data, z->bytes);
 		return ret;
 	}
 	z->base = data;
@@ -92,39 +107,42 @@ static int map_areas(struct shmz *z, int prot)
 }
 
 /* On failure the descriptor stays with the caller. */
-static struct shmz *zone_map(int fd, int prot)
+static struct shmz *zone_map(int fd, int prot, bool cached)
 {
-	struct shmz *z = calloc(1, sizeof(*z));
+	struct shmz *z = aligned_alloc(LINE, (sizeof(*z) + LINE - 1) / LINE * LINE);
+	uint64_t id;
 	int ret;
 
 	if (!z)
 		return fail(-ENOMEM);
+	memset(z, 0, sizeof(*z));
 	z->fd = fd;
-	ret = ask_size(z);
+	z->slot = SLOT_NONE;
+	ret = ask_size(z, &id);
 	if (!ret)
 		ret = ask_classes(z);
 	if (!ret)
 		ret = map_areas(z, prot);
-	if (!ret)
-		return z;
-	free(z);
-	return fail(ret);
+	if (ret) {
+		free(z);
+		return fail(ret);
+	}
+	/* It does without, if there is to be no cache. */
+	if (cached)
+		slot_get(z, id);
+	return z;
 }
 
 /* For descriptors that nobody else knows of yet. */
-static struct shmz *zone_map_or_close(int fd, int prot)
+static struct shmz *zone_map_or_close(int fd, int prot, bool cached)
 {
 	struct shmz *z;
 
 	if (fd < 0)
 		return fail(fd);
-	z = zone_map(fd, prot);
-	if (!z) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-	}
+	z = zone_map(fd, prot, cached);
+	if (!z)
+		lib_close(fd);
 	return z;
 }
 
@@ -189,18 +207,22 @@ struct shmz *shmz_create(const char *name, uint64_t bytes,
 {
 	struct shmzone_create args;
 	int ret = prepare_create(&args, name, bytes, opts);
+	bool cached;
 
 	if (ret)
 		return fail(ret);
+	cached = !opts || !(opts->flags & SHMZ_UNCACHED);
 	return zone_map_or_close(lib_control(SHMZONE_CREATE, &args),
-				 PROT_READ | PROT_WRITE);
+				 PROT_READ | PROT_WRITE, cached);
 }
 
 struct shmz *shmz_open(const char *name, unsigned int flags)
 {
 	struct shmzone_open args = { .size = sizeof(args) };
 
-	if (flags & ~(SHMZ_RDONLY | SHMZ_MAP_RDONLY))
+	unsigned int rdonly = flags & (SHMZ_RDONLY | SHMZ_MAP_RDONLY);
+
+	if (flags & ~(SHMZ_RDONLY | SHMZ_MAP_RDONLY | SHMZ_UNCACHED))
 		return fail(-EOPNOTSUPP);
 	if (!name)
 		return fail(-EINVAL);
@@ -209,17 +231,20 @@ struct shmz *shmz_open(const char *name, unsigned int flags)
 	args.name = (uintptr_t)name;
 	args.name_len = strlen(name);
 	return zone_map_or_close(lib_control(SHMZONE_OPEN, &args),
-				 flags ? PROT_READ : PROT_READ | PROT_WRITE);
+				 rdonly ? PROT_READ : PROT_READ | PROT_WRITE,
+				 !(flags & (SHMZ_RDONLY | SHMZ_UNCACHED)));
 }
 
 struct shmz *shmz_adopt(int fd)
 {
 	int mode = fcntl(fd, F_GETFL);
+	bool writable;
 
 	if (mode < 0)
 		return NULL;
-	return zone_map(fd, (mode & O_ACCMODE) == O_RDWR ?
-			PROT_READ | PROT_WRITE : PROT_READ);
+	writable = (mode & O_ACCMODE) == O_RDWR;
+	return zone_map(fd, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+			writable);
 }
 
 void shmz_close(struct shmz *z)
@@ -228,9 +253,10 @@ void shmz_close(struct shmz *z)
 
 	if (!z)
 		return;
-	munmap((void *)z->page_map, page_map_bytes(z));
-	munmap(z->base, z->bytes);
-	close(z->fd);
+	slot_put(z);
+	lib_unmap((void *)z->page_map, page_map_bytes(z));
+	lib_unmap(z->base, z->bytes);
+	lib_close(z->fd);
 	free(z);
 	errno = saved;
 }

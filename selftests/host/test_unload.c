@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The library as a part of something that is loaded and unloaded while there
+ * are threads that have used it.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <libgen.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define THREADS	8
+#define ROUNDS	20
+
+struct shmz;
+
+static struct library {
+	void *object;
+	struct shmz *(*create)(const char *name, uint64_t bytes, const void *options);
+	void *(*alloc)(struct shmz *z, size_t bytes);
+	int (*free)(struct shmz *z, void *p);
+	void (*close)(struct shmz *z);
+} lib;
+
+static struct shmz *zone;
+static pthread_barrier_t turn;
+static _Atomic unsigned int troubles;
+
+static void *use(void *arg)
+{
+	void *p = lib.alloc(zone, 100);
+
+	(void)arg;
+	troubles += !p || lib.free(zone, p);
+	pthread_barrier_wait(&turn);
+	/* Meanwhile the library goes. */
+	pthread_barrier_wait(&turn);
+	return NULL;
+}
+
+static int load(const char *path)
+{
+	lib.object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!lib.object) {
+		printf("# %s\n", dlerror());
+		return -1;
+	}
+	*(void **)&lib.create = dlsym(lib.object, "shmz_create");
+	*(void **)&lib.alloc = dlsym(lib.object, "shmz_alloc");
+	*(void **)&lib.free = dlsym(lib.object, "shmz_free");
+	*(void **)&lib.close = dlsym(lib.object, "shmz_close");
+	return 0;
+}
+
+static int play(const char *path)
+{
+	pthread_t thread[THREADS];
+	int i;
+
+	if (load(path))
+		return -1;
+	zone = lib.create(NULL, 1 << 24, NULL);
+	if (!zone)
+		return -1;
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, use, NULL);
+	pthread_barrier_wait(&turn);
+	lib.close(zone);
+	dlclose(lib.object);
+	pthread_barrier_wait(&turn);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	char path[4096];
+	int i, ret = 0;
+
+	(void)argc;
+	printf("TAP version 13\n1..1\n");
+	snprintf(path, sizeof(path), "%s/unloadable.so", dirname(strdup(argv[0])));
+	pthread_barrier_init(&turn, NULL, THREADS + 1);
+	for (i = 0; i < ROUNDS && !ret; i++)
+		ret = play(path);
+	printf("%sok 1 - unloaded with threads that have used it\n", ret || troubles ? "not " : "");
+	return ret || troubles;
+}

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The library over the stand-in for the device: threads, forks, signals.
+ *
+ * Built with room for 64 threads with caches. Children are processes that run on
+ * a copy of the allocator: they write to no object of the zone's.
+ */
+#include "userlib.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define THREADS		4
+#define OBJECTS		200
+#define BASKET		64
+
+/* More than there were threads at the same time so far. */
+#define FEW_NUMBERS	16
+
+static struct shmz *zone;
+static _Atomic u32 troubles;
+static _Atomic bool stop;
+static pthread_barrier_t barrier;
+
+/* Objects on their way from one thread to another. */
+static _Atomic(void *) basket[BASKET];
+
+/* Counts what is wrong, and says where for the first. */
+#define require(right)	require_at(right, __LINE__)
+
+static void require_at(bool right, int line)
+{
+	if (!right && !troubles++)
+		printf("# line %d\n", line);
+}
+
+static void run(u32 n, void *(*function)(void *arg))
+{
+	pthread_t thread[n];
+	uintptr_t i;
+
+	for (i = 0; i < n; i++)
+		pthread_create(&thread[i], NULL, function, (void *)(i + 1));
+	for (i = 0; i < n; i++)
+		pthread_join(thread[i], NULL);
+}
+
+static void end_run(void)
+{
+	CHECK_EQ(troubles, 0);
+	troubles = 0;
+	CHECK_EQ(zone_refused(zone), 0);
+	zone_end(zone);
+}
+
+static void *work(void *arg)
+{
+	struct held held[OBJECTS] = { 0 };
+	u8 mark = (uintptr_t)arg;
+	u64 seed = mark;
+	u32 round, i;
+
+	for (round = 0; round < 60000; round++) {
+		void *p = NULL;
+
+		i = host_random(&seed) % OBJECTS;
+		if (held[i].p)
+			require(let_go(zone, &held[i], &seed, mark));
+		else
+			hold(zone, &held[i], &seed, mark);
+		if (round % 4 == 0)
+			p = shmz_alloc(zone, 48);
+		p = atomic_exchange(&basket[i % BASKET], p);
+		require(!shmz_free(zone, p));
+	}
+	for (i = 0; i < OBJECTS; i++)
+		if (held[i].p)
+			require(let_go(zone, &held[i], &seed, mark));
+	for (i = 0; i < BASKET; i++)
+		require(!shmz_free(zone, atomic_exchange(&basket[i], NULL)));
+	return NULL;
+}
+
+static void share(void)
+{
+	zone = zone_begin();
+	run(THREADS, work);
+	end_run();
+}
+
+static void *live_shortly(void *arg)
+{
+	void *p = shmz_alloc(zone, 100), *q = shmz_alloc(zone, 5000);
+
+	(void)arg;
+	require(p && q);
+	/* Those who end give their numbers back. */
+	require(thread_number() < FEW_NUMBERS);
+	require(!shmz_free(zone, p));
+	return q;
+}
+
+/* What they leave in their caches is found by those who come after them. */
+static void churn(void)
+{
+	struct shmzone_stat stat = { .size = sizeof(stat) };
+	pthread_t thread;
+	void *q;
+	u32 i;
+
+	zone = zone_begin();
+	for (i = 0; i < 3000; i++) {
+		pthread_create(&thread, NULL, live_shortly, NULL);
+		pthread_join(thread, &q);
+		require(!shmz_free(zone, q));
+	}
+	CHECK_EQ(shmz_stat(zone, &stat), 0);
+	/* At most what two caches have room for. */
+	CHECK(stat.out_cached_objects < 300);
+	CHECK_EQ(stat.out_live_objects, 0);
+	end_run();
+}
+
+static _Atomic u32 numbered;
+
+static void *be_one_of_many(void *arg)
+{
+	struct held held[10] = { 0 };
+	u8 mark = (uintptr_t)arg;
+	u64 seed = mark;
+	u32 i, round;
+
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 10; i++)
+			hold(zone, &held[i], &seed, mark);
+		if (!round)
+			pthread_barrier_wait(&barrier);
+		for (i = 0; i < 10; i++)
+			require(let_go(zone, &held[i], &seed, mark));
+	}
+	if (thread_number() >= 0)
+		numbered++;
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+static void crowd(void)
+{
+	zone = zone_begin();
+	pthread_barrier_init(&barrier, NULL, 100);
+	run(100, be_one_of_many);
+	/* This one has the last. */
+	CHECK_EQ(numbered, NUMBERS - 1);
+	end_run();
+}
+
+static void *vanish(void *arg)
+{
+	void *p = shmz_alloc(zone, 64);
+
+	(void)arg;
+	require(!shmz_free(zone, p));
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+static void *have_number(void *arg)
+{
+	u32 i;
+
+	(void)arg;
+	for (i = 0; i < 5000; i++) {
+		require(!shmz_free(zone, shmz_alloc(zone, 64)));
+		if (thread_number() >= 0)
+			return NULL;
+	}
+	require(false);
+	return NULL;
+}
+
+/* Far more than there are numbers: they can only be had from those who died. */
+static void vanished(void)
+{
+	u32 i;
+
+	zone = zone_begin();
+	for (i = 0; i < 3 * NUMBERS; i++) {
+		run(1, vanish);
+		run(1, have_number);
+	}
+	end_run();
+}
+
+/* Forks. */
+
+static void *live_once(void *arg)
+{
+	(void)arg;
+	require(!shmz_free(zone, shmz_alloc(zone, 200)));
+	return NULL;
+}
+
+/* So that numbers are given out and back at any moment. */
+static void *keep_coming(void *arg)
+{
+	(void)arg;
+	while (!stop)
+		run(1, live_once);
+	return NULL;
+}
+
+static void *number_of_a_thread(void *arg)
+{
+	void **p = arg;
+	u32 i;
+
+	for (i = 0; i < 100; i++)
+		*p++ = shmz_alloc(zone, 64);
+	return (void *)(intptr_t)thread_number();
+}
+
+/*
+ * A thread of the child's comes before the one that forked, which still has its
+ * pointers. They must not meet in one cache.
+ */
+static int child(const struct held *held, u32 n)
+{
+	void *theirs[100], *mine, *number;
+	pthread_t thread;
+	u32 i, round;
+
+	alarm(60);
+	pthread_create(&thread, NULL, number_of_a_thread, theirs);
+	pthread_join(thread, &number);
+	if ((intptr_t)number < 0)
+		return 2;
+	for (round = 0; round < 100; round++) {
+		mine = shmz_alloc(zone, 64);
+		if (!mine)
+			return 3;
+		for (i = 0; i < 100; i++)
+			if (mine == theirs[i])
+				return 4;
+		for (i = 0; i < n; i++)
+			if (mine == held[i].p)
+				return 5;
+	}
+	if (thread_number() == (intptr_t)number || thread_number() < 0)
+		return 6;
+	if (shmz_free(zone, mine) || shmz_cache_flush(zone))
+		return 7;
+	return heap_check(device_heap(shmz_fd(zone))) ? 8 : 0;
+}
+
+static void expect_child(int pid)
+{
+	int status = -1;
+
+	CHECK(pid > 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
+static void forks(void)
+{
+	struct held held[20];
+	pthread_t others[2];
+	u32 i, n = ARRAY_SIZE(held);
+	int pid;
+
+	zone = zone_begin();
+	for (i = 0; i < n; i++)
+		held[i].p = shmz_alloc(zone, 64);
+	for (i = 0; i < 2; i++)
+		pthread_create(&others[i], NULL, keep_coming, NULL);
+	for (i = 0; i < 60; i++) {
+		pid = device_fork(false);
+		if (!pid)
+			_exit(child(held, n));
+		expect_child(pid);
+		require(!shmz_free(zone, shmz_alloc(zone, 64)));
+	}
+	stop = true;
+	for (i = 0; i < 2; i++)
+		pthread_join(others[i], NULL);
+	for (i = 0; i < n; i++)
+		require(!shmz_free(zone, held[i].p));
+	end_run();
+}
+
+/* What the child gets differs from all that the parent has or may get. */
+static int bare_child(void *const *theirs, u32 n)
+{
+	u32 round, i;
+
+	for (round = 0; round < 200; round++) {
+		void *p = shmz_alloc(zone, 64);
+
+		for (i = 0; i < n; i++)
+			if (p == theirs[i])
+				return 3;
+	}
+	if (thread_number() < 0)
+		return 4;
+	shmz_close(zone);
+	return 0;
+}
+
+static void *stay(void *arg)
+{
+	(void)arg;
+	require(!shmz_free(zone, shmz_alloc(zone, 64)));
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+static void *ask_number(void *arg)
+{
+	(void)arg;
+	return (void *)(intptr_t)thread_number();
+}
+
+static int child_of_a_crowd(void)
+{
+	void *number = NULL;
+	pthread_t thread;
+
+	alarm(60);
+	if (shmz_free(zone, shmz_alloc(zone, 64)))
+		return 2;
+	pthread_create(&thread, NULL, ask_number, NULL);
+	pthread_join(thread, &number);
+	return (intptr_t)number < 0 ? 3 : 0;
+}
+
+/* All numbers are in use in the parent, and none in the child. */
+static void fork_of_a_crowd(void)
+{
+	pthread_t thread[NUMBERS];
+	u32 i;
+	int pid;
+
+	zone = zone_begin();
+	pthread_barrier_init(&barrier, NULL, NUMBERS + 1);
+	for (i = 0; i < NUMBERS; i++)
+		pthread_create(&thread[i], NULL, stay, NULL);
+	pthread_barrier_wait(&barrier);
+	pid = device_fork(false);
+	if (!pid)
+		_exit(child_of_a_crowd());
+	expect_child(pid);
+	pthread_barrier_wait(&barrier);
+	for (i = 0; i < NUMBERS; i++)
+		pthread_join(thread[i], NULL);
+	end_run();
+}
+
+/* By a system call of which the C library knows nothing. */
+static void bare_clone(void)
+{
+	void *theirs[100];
+	u32 i;
+	int pid;
+
+	zone = zone_begin();
+	for (i = 0; i < 100; i++)
+		theirs[i] = shmz_alloc(zone, 64);
+	/* Half of them lie in the cache when the process is cloned. */
+	for (i = 0; i < 50; i++)
+		CHECK_EQ(shmz_free(zone, theirs[i]), 0);
+	pid = device_fork(true);
+	if (!pid)
+		_exit(bare_child(theirs, 100));
+	expect_child(pid);
+	for (i = 50; i < 100; i++)
+		CHECK_EQ(shmz_free(zone, theirs[i]), 0);
+	end_run();
+}
+
+/* Signals. */
+
+static struct held in_handler[16];
+static _Atomic u32 signals;
+
+static void handle(int signal)
+{
+	static u64 seed = 7;
+	struct held *held = &in_handler[signals++ % 16];
+
+	(void)signal;
+	if (held->p)
+		require(let_go(zone, held, &seed, 0xee));
+	else
+		hold(zone, held, &seed, 0xee);
+}
+
+static void storm(void)
+{
+	struct itimerval interval = { { 0, 50 }, { 0, 50 } }, never = { 0 };
+	struct held held[32] = { 0 };
+	u64 seed = 3;
+	u32 i;
+
+	zone = zone_begin();
+	signal(SIGALRM, handle);
+	setitimer(ITIMER_REAL, &interval, NULL);
+	while (signals < 4000) {
+		i = host_random(&seed) % 32;
+		if (held[i].p)
+			require(let_go(zone, &held[i], &seed, i));
+		else
+			hold(zone, &held[i], &seed, i);
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	for (i = 0; i < 32; i++)
+		if (held[i].p)
+			require(let_go(zone, &held[i], &seed, i));
+	for (i = 0; i < 16; i++)
+		if (in_handler[i].p)
+			require(let_go(zone, &in_handler[i], &seed, 0xee));
+	end_run();
+}
+
+static pthread_barrier_t turn;
+static struct shmz *many[40];
+
+/* The same threads all the time, with whatever pointers they have kept. */
+static void *keep_up(void *arg)
+{
+	u8 mark = (uintptr_t)arg;
+	u32 round, i, j;
+
+	for (round = 0; round < 60; round++) {
+		pthread_barrier_wait(&turn);
+		for (i = 0; many[i]; i++)
+			for (j = 0; j < 20; j++) {
+				u8 *p = shmz_alloc(many[i], 64 + j);
+
+				require(shmz_offset(many[i], p));
+				memset(p, mark, 64 + j);
+				sched_yield();
+				require(p[0] == mark && p[63 + j] == mark);
+				require(!shmz_free(many[i], p));
+			}
+		pthread_barrier_wait(&turn);
+	}
+	return NULL;
+}
+
+static void zones_change(void)
+{
+	pthread_t thread[3];
+	uintptr_t i;
+	u32 round, n;
+
+	pthread_barrier_init(&turn, NULL, 4);
+	for (i = 0; i < 3; i++)
+		pthread_create(&thread[i], NULL, keep_up, (void *)(i + 1));
+	for (round = 0; round < 60; round++) {
+		n = round % 3 ? 2 : 39;
+		for (i = 0; i < n; i++)
+			many[i] = zone_begin();
+		many[n] = NULL;
+		pthread_barrier_wait(&turn);
+		pthread_barrier_wait(&turn);
+		for (i = 0; i < n; i++)
+			zone_end(many[i]);
+	}
+	for (i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	CHECK_EQ(troubles, 0);
+}
+
+int main(void)
+{
+	host_plan(9);
+	/* First, while there are numbers that were never given out. */
+	forks();
+	host_result("forks in the middle");
+	bare_clone();
+	host_result("a child by a bare clone");
+	share();
+	host_result("threads share a zone");
+	churn();
+	host_result("threads that live shortly");
+	crowd();
+	host_result("more threads than numbers");
+	fork_of_a_crowd();
+	host_result("a fork of a crowd");
+	vanished();
+	host_result("threads that vanish");
+	storm();
+	host_result("signal handlers");
+	zones_change();
+	host_result("zones change below the same threads");
+	return host_done();
+}

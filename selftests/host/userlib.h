@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What tests of the library over the stand-in share.
+ */
+#ifndef SHMZONE_HOST_USERLIB_H
+#define SHMZONE_HOST_USERLIB_H
+
+#include "device.h"
+
+#include <shmzone.h>
+
+#define ZONE_BYTES	(1ULL << 30)
+
+/* Threads that can have a number, see the Makefile. */
+#define NUMBERS		64
+
+/* Of userlib/src/thread.c. */
+int thread_number(void);
+
+/**
+ * struct held - an object that a test has
+ * @p: where it is, NULL for none
+ * @bytes: its size
+ * @group: its group
+ */
+struct held {
+	u8 *p;
+	size_t bytes;
+	u32 group;
+};
+
+struct shmz *zone_begin(void);
+
+/* Nothing is left over in it, and the heap is consistent; and closes it. */
+void zone_end(struct shmz *z);
+
+/* Frees of it that were refused. */
+u64 zone_refused(struct shmz *z);
+
+/* An object of random size and group, filled with @mark. */
+void hold(struct shmz *z, struct held *held, u64 *seed, u8 mark);
+
+/* Is it still filled with @mark? Then it is freed in some way. */
+bool let_go(struct shmz *z, struct held *held, u64 *seed, u8 mark);
+
+#endif /* SHMZONE_HOST_USERLIB_H */

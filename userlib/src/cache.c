@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Caches: the slow path, and what is done to a cache as a whole.
+ *
+ * See cache.h for the rest. Where there is no cache to be used the answer is
+ * -EAGAIN, and the caller does with the plain system calls, as it would
+ * without any caches: when the kernel knows none, the zone has no slot, there are
+ * too many threads, the caches of the zone may not grow, or a signal handler
+ * interrupted its thread at the wrong moment.
+ */
+#include "cache.h"
+
+struct shmzone_cache empty_cache;
+
+__thread struct shmzone_cache *caches[SLOTS + 1] = {
+	[0 ... SLOTS] = &empty_cache,
+};
+
+/* Refills before somebody else, a signal handler, must have had the slots. */
+#define TRIES	2
+
+/*
+ * struct own - this thread's cache of a zone
+ * @cache: where it is
+ * @number: its index
+ * @fresh: the thread has no pointer to it yet, and has not touched it: only the
+ *	   kernel can say whether there is memory for it
+ */
+struct own {
+	struct shmzone_cache *cache;
+	uint32_t number;
+	bool fresh;
+};
+
+static bool find_own(const struct shmz *z, struct own *own)
+{
+	int number;
+
+	if (z->slot == SLOT_NONE)
+		return false;
+	number = thread_number();
+	if (number < 0)
+		return false;
+	own->number = number;
+	own->cache = slot_cache(z->slot, number);
+	own->fresh = load(caches[z->slot]) != own->cache;
+	return own->fresh || !load(own->cache->busy);
+}
+
+/* REFILL or DRAIN; with the first one that works the cache is set up. */
+static int call(const struct shmz *z, const struct own *own, unsigned long cmd,
+		void *args)
+{
+	int ret = lib_ioctl(z->fd, cmd, args);
+
+	if (!own->fresh)
+		return ret;
+	/* Who had the number before vanished in the middle of something. */
+	if (ret == -EBUSY) {
+		store(own->cache->busy, 0);
+		ret = lib_ioctl(z->fd, cmd, args);
+	}
+	if (!ret)
+		store(caches[z->slot], own->cache);
+	return ret;
+}
+
+/* Errors that ALLOC would answer with too. */
+static bool is_final(int ret, const struct own *own)
+{
+	return (ret == -ENOMEM && !own->fresh) || ret == -EPERM ||
+	       ret == -EINTR;
+}
+
+int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
+		 uint64_t *offset)
+{
+	struct shmzone_cache_refill args = {
+		.size = sizeof(args),
+		.class = class,
+		.group = group,
+	};
+	struct own own;
+	int tries, ret;
+
+	if (!find_own(z, &own))
+		return -EAGAIN;
+	args.cache = own.number;
+	for (tries = 0; tries < TRIES; tries++) {
+		ret = call(z, &own, SHMZONE_CACHE_REFILL, &args);
+		if (ret)
+			return is_final(ret, &own) ? ret : -EAGAIN;
+		if (cache_pop(own.cache, &own.cache->bin[args.out_bin], offset))
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+static bool push_own(const struct own *own, uint32_t bin, uint64_t offset)
+{
+	return cache_push(own->cache, &own->cache->bin[bin], offset);
+}
+
+int cache_drain(struct shmz *z, uint32_t class, uint32_t group,
+		uint64_t offset)
+{
+	struct shmzone_cache_drain args = {
+		.size = sizeof(args),
+		.class = class,
+		.group = group,
+	};
+	struct own own;
+	uint32_t bin = class;
+	int tries;
+
+	if (!find_own(z, &own))
+		return -EAGAIN;
+	if (!own.fresh) {
+		if (group)
+			bin = load(own.cache->bin_of[group][class]);
+		if (push_own(&own, bin, offset))
+			return 0;
+	}
+	args.cache = own.number;
+	for (tries = 0; tries < TRIES; tries++) {
+		if (call(z, &own, SHMZONE_CACHE_DRAIN, &args))
+			break;
+		if (push_own(&own, args.out_bin, offset))
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+int shmz_cache_flush(struct shmz *z)
+{
+	struct shmzone_cache_drain args = {
+		.size = sizeof(args),
+		.flags = SHMZONE_CACHE_DRAIN_ALL,
+	};
+	struct own own;
+
+	/* Nothing is set up for this. */
+	if (load(caches[z->slot]) == &empty_cache)
+		return 0;
+	if (!find_own(z, &own))
+		return -EBUSY;
+	args.cache = own.number;
+	return own.fresh ? 0 : lib_ioctl(z->fd, SHMZONE_CACHE_DRAIN, &args);
+}
+
+ssize_t shmz_reclaim_caches(struct shmz *z)
+{
+	struct shmzone_cache_reclaim args = { .size = sizeof(args) };
+	int ret = lib_ioctl(z->fd, SHMZONE_CACHE_RECLAIM, &args);
+
+	return ret ? ret : (ssize_t)args.out_count;
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Slots and regions: where the caches of open zones are.
+ *
+ * A zone with caches has a *slot* in this process, shared by all handles of it,
+ * as a process can map the caches of a zone only once. A slot has a *region*,
+ * the address range in which the caches of its zone are mapped. When the last
+ * handle is closed the range is kept, inaccessible, and the next zone that gets
+ * the slot has its caches mapped there: cache.h tells why it must not move.
+ *
+ * A slot whose region was lost, as the kernel refused to map something there and
+ * may have unmapped what was there before, is not used again.
+ *
+ * The lock is for opening and closing alone; it is free in the child of a fork.
+ * A fork while another thread is in here costs the child a slot at worst.
+ */
+#include <sys/mman.h>
+
+#include "cache.h"
+
+#define REGION_BYTES	((size_t)SHMZONE_CACHES_MAX * SHMZONE_CACHE_BYTES)
+
+/*
+ * struct slot - a slot
+ * @zone: id of its zone
+ * @handles: of that zone; 0 if it has none
+ * @region: where it is, NULL if it was never used
+ * @lost: it has no region any more
+ */
+static struct slot {
+	uint64_t zone;
+	uint32_t handles;
+	void *region;
+	bool lost;
+} slots[SLOTS];
+
+struct shmzone_cache *slot_cache(uint32_t slot, uint32_t number)
+{
+	char *region = slots[slot].region;
+
+	return (struct shmzone_cache *)(region + number *
+					(size_t)SHMZONE_CACHE_BYTES);
+}
+
+static uint32_t slot_of(uint64_t zone)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < SLOTS; slot++)
+		if (slots[slot].handles && slots[slot].zone == zone)
+			break;
+	return slot;
+}
+
+static uint32_t free_slot(void)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < SLOTS; slot++)
+		if (!slots[slot].handles && !slots[slot].lost)
+			break;
+	return slot;
+}
+
+static uint32_t map_slot(struct shmz *z, uint64_t zone)
+{
+	uint32_t slot = free_slot();
+	bool before;
+
+	if (slot == SLOT_NONE)
+		return SLOT_NONE;
+	before = slots[slot].region;
+	if (lib_map(z->fd, &slots[slot].region, REGION_BYTES,
+		    PROT_READ | PROT_WRITE, SHMZONE_MMAP_CACHES)) {
+		slots[slot].lost = before;
+		return SLOT_NONE;
+	}
+	slots[slot].zone = zone;
+	return slot;
+}
+
+void slot_get(struct shmz *z, uint64_t zone_id)
+{
+	uint32_t slot;
+
+	z->slot = SLOT_NONE;
+	if (threads_init())
+		return;
+	slots_lock();
+	slot = slot_of(zone_id);
+	if (slot == SLOT_NONE)
+		slot = map_slot(z, zone_id);
+	if (slot != SLOT_NONE)
+		slots[slot].handles++;
+	slots_unlock();
+	z->slot = slot;
+}
+
+void slot_put(struct shmz *z)
+{
+	struct slot *slot = &slots[z->slot];
+
+	if (z->slot == SLOT_NONE)
+		return;
+	slots_lock();
+	if (!--slot->handles && lib_cover(slot->region, REGION_BYTES)) {
+		lib_unmap(slot->region, REGION_BYTES);
+		slot->lost = true;
+	}
+	slots_unlock();
+}
