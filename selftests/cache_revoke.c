@@ -67,6 +67,14 @@ struct worker {
 	pthread_t thread;
 };
 
+static void dawdle(void)
+{
+	static __thread unsigned int seed;
+
+	if (rand_r(&seed) % 8 == 0)
+		usleep(rand_r(&seed) % 500);
+}
+
 static void *work(void *arg)
 {
 	struct worker *me = arg;
@@ -80,6 +88,10 @@ static void *work(void *arg)
 
 	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
 		i = rand_r(&seed) % HELD;
+		/* So that the store to busy faults with stock in the cache. */
+		if (operations % 4 == 0)
+			madvise(cache_at(s->caches, me->index), page_bytes(),
+				MADV_DONTNEED);
 		if (held[i]) {
 			if (__atomic_exchange_n(&s->owner[held[i] / SLOT], 0,
 						__ATOMIC_SEQ_CST) != mark)
@@ -122,6 +134,7 @@ TEST(running_threads)
 	s->zone = create(control_fd(), ZONE_BYTES);
 	s->class = class_of(s->zone, SLOT);
 	s->caches = map_caches_ok(s->zone, WORKERS);
+	cache_dawdle = dawdle;
 	for (i = 0; i < WORKERS; i++) {
 		workers[i] = (struct worker) { s, i };
 		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, work, &workers[i]));

@@ -5,6 +5,8 @@
 
 #include "caches.h"
 
+void (*cache_dawdle)(void);
+
 struct shmzone_cache *map_caches(int zone, unsigned int count)
 {
 	return mmap(NULL, (size_t)count * SHMZONE_CACHE_BYTES, PROT_READ | PROT_WRITE,
@@ -129,6 +131,8 @@ static bool pop(struct shmzone_cache *cache, __u32 class, __u64 *offset)
 	found = cur != c->bin[class].base;
 	if (found) {
 		*offset = words[cur - 1];
+		if (cache_dawdle)
+			cache_dawdle();
 		c->bin[class].cur = cur - 1;
 	}
 	c->busy = 0;

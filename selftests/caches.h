@@ -28,6 +28,9 @@ int _try_sync(int zone, __u64 client, __u64 timeout_ns);
 /* The class of objects of that size. */
 __u32 class_of(int zone, __u64 bytes);
 
+/* If set, called in the middle of an operation, as if the thread were slow. */
+extern void (*cache_dawdle)(void);
+
 /*
  * Allocate and free by the cache, or, where that does not work, by ioctl; of a
  * class in group 0. 0 and -errno: there is no memory.
