@@ -196,7 +196,7 @@ static int cache_refill(struct zone *zone, struct cache *cache,
 {
 	struct magazines *m = &cache->magazines;
 	struct heap_request request = {
-		.bytes = class_table[args->class].slot_bytes,
+		.bytes = class_table[args->size_class].slot_bytes,
 		.group = args->group,
 		.hint = cache->index,
 	};
@@ -206,7 +206,7 @@ static int cache_refill(struct zone *zone, struct cache *cache,
 
 	if (magazines_busy(m))
 		return -EBUSY;
-	bin = magazine_make(m, args->class, args->group);
+	bin = magazine_make(m, args->size_class, args->group);
 	if (!bin)
 		return -ENOSPC;
 	cache_grow(zone, cache, bin);
@@ -241,7 +241,7 @@ int client_refill(struct zone *zone, void *cmd)
 
 	if (args->flags || args->__reserved)
 		return -EOPNOTSUPP;
-	if (!is_slot_class(args->class, args->group))
+	if (!is_slot_class(args->size_class, args->group))
 		return -EINVAL;
 	cache = cache_get(zone, args->cache);
 	if (!cache)
@@ -290,7 +290,7 @@ static int cache_drain(struct zone *zone, struct cache *cache,
 		args->out_count = cache_empty(zone, cache);
 		return 0;
 	}
-	bin = magazine_make(m, args->class, args->group);
+	bin = magazine_make(m, args->size_class, args->group);
 	if (!bin)
 		return -ENOSPC;
 	cache_grow(zone, cache, bin);
@@ -314,8 +314,8 @@ int client_drain(struct zone *zone, void *cmd)
 
 	if (args->flags & ~SHMZONE_CACHE_DRAIN_ALL || args->__reserved)
 		return -EOPNOTSUPP;
-	if (args->flags ? args->class || args->group :
-			  !is_slot_class(args->class, args->group))
+	if (args->flags ? args->size_class || args->group :
+			  !is_slot_class(args->size_class, args->group))
 		return -EINVAL;
 	cache = cache_get(zone, args->cache);
 	if (!cache)

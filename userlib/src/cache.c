@@ -77,7 +77,7 @@ int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
 {
 	struct shmzone_cache_refill args = {
 		.size = sizeof(args),
-		.class = class,
+		.size_class = class,
 		.group = group,
 	};
 	struct own own;
@@ -106,7 +106,7 @@ int cache_drain(struct shmz *z, uint32_t class, uint32_t group,
 {
 	struct shmzone_cache_drain args = {
 		.size = sizeof(args),
-		.class = class,
+		.size_class = class,
 		.group = group,
 	};
 	struct own own;
