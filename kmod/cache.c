@@ -126,9 +126,10 @@ void cache_destroy(struct cache *cache)
  */
 struct cache *cache_get(struct client *client, u32 index)
 {
-	struct cache *cache = smp_load_acquire(&client->cache[index]);
-	struct cache *new;
+	struct cache *cache, *new;
 
+	/* Pairs with the cmpxchg() below. */
+	cache = smp_load_acquire(&client->cache[index]);
 	if (cache)
 		return cache;
 	new = cache_create(client, index);

@@ -44,8 +44,10 @@ static bool each_cache(struct shmzone *zone, bool (*act)(struct cache *, void *)
 
 	while (go_on && (client = client_next(zone, &id))) {
 		for (i = 0; go_on && i < client->count; i++) {
-			struct cache *cache = smp_load_acquire(&client->cache[i]);
+			struct cache *cache;
 
+			/* Pairs with cache_get(). */
+			cache = smp_load_acquire(&client->cache[i]);
 			if (!cache)
 				continue;
 			go_on = act(cache, arg);
@@ -65,6 +67,7 @@ static bool revoke_large(struct cache *cache, void *arg)
 {
 	struct reclaim *reclaim = arg;
 
+	/* A guess will do for all passes but the last. */
 	if (reclaim->floor == 1 || data_race(cache->m.bytes) >= reclaim->floor)
 		cache_revoke(cache, false, reclaim);
 	return !fatal_signal_pending(current);

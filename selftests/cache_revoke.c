@@ -42,6 +42,7 @@ static double now(void)
  * struct stress - threads at work on caches, each on its own
  * @owner: who has each slot, by offset: 0 nobody, else worker + 1
  * @twice: slots that were given to one who found them to have an owner
+ * @slow: workers dawdle, and fault with stock in their caches
  * @stop: the workers are to end
  * @operations: by all of them
  * @revoked: caches whose stock was taken back by workers
@@ -53,6 +54,7 @@ struct stress {
 	unsigned char owner[ZONE_BYTES / SLOT];
 	unsigned long twice;
 	unsigned long errors;
+	bool slow;
 	bool stop;
 	unsigned long operations;
 	unsigned long revoked;
@@ -89,7 +91,7 @@ static void *work(void *arg)
 	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
 		i = rand_r(&seed) % HELD;
 		/* So that the store to busy faults with stock in the cache. */
-		if (operations % 4 == 0)
+		if (s->slow && operations % 4 == 0)
 			madvise(cache_at(s->caches, me->index), page_bytes(),
 				MADV_DONTNEED);
 		if (held[i]) {
@@ -121,7 +123,31 @@ static void *work(void *arg)
 	return NULL;
 }
 
-TEST(running_threads)
+FIXTURE(threads) {
+	int none;
+};
+
+FIXTURE_VARIANT(threads) {
+	bool slow;
+};
+
+FIXTURE_VARIANT_ADD(threads, running) {
+	.slow = false,
+};
+
+FIXTURE_VARIANT_ADD(threads, slow) {
+	.slow = true,
+};
+
+FIXTURE_SETUP(threads)
+{
+}
+
+FIXTURE_TEARDOWN(threads)
+{
+}
+
+TEST_F(threads, keep_their_slots)
 {
 	struct stress *s = calloc(1, sizeof(*s));
 	struct worker workers[WORKERS];
@@ -134,7 +160,8 @@ TEST(running_threads)
 	s->zone = create(control_fd(), ZONE_BYTES);
 	s->class = class_of(s->zone, SLOT);
 	s->caches = map_caches_ok(s->zone, WORKERS);
-	cache_dawdle = dawdle;
+	s->slow = variant->slow;
+	cache_dawdle = s->slow ? dawdle : NULL;
 	for (i = 0; i < WORKERS; i++) {
 		workers[i] = (struct worker) { s, i };
 		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, work, &workers[i]));
