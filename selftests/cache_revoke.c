@@ -219,7 +219,8 @@ TEST(every_byte_at_the_limit)
 		n++;
 	full = n;
 	free_all(zone, offsets, n);
-	ASSERT_LT(MIB / 2, fill_caches(zone, caches, 64));
+	/* What is idle for long goes while the others are filled. */
+	ASSERT_LT(MIB / 8, fill_caches(zone, caches, 64));
 	/* With idle caches full of slots just as many do. */
 	for (n = 0; n < 256 && _try_alloc(zone, span, 1, &offsets[n]) == 1; n++)
 		;
