@@ -144,15 +144,17 @@ static uint64_t wake_three(struct shared *shared)
 TEST_F(cond, wakes)
 {
 	uint64_t took, least = UINT64_MAX;
-	int i;
+	int i, rounds;
 
 	/* Not because the waiters looked; but the machine may be busy. */
-	for (i = 0; i < 10 && least >= SHMZ_COND_LOOK_NS / 2; i++) {
+	rounds = kernel_debugs() ? 1 : 10;
+	for (i = 0; i < rounds && least >= SHMZ_COND_LOOK_NS / 2; i++) {
 		took = wake_three(self->shared);
 		ASSERT_NE(UINT64_MAX, took);
 		least = took < least ? took : least;
 	}
-	ASSERT_GT(SHMZ_COND_LOOK_NS / 2, least);
+	if (!kernel_debugs())
+		ASSERT_GT(SHMZ_COND_LOOK_NS / 2, least);
 }
 
 static int changes_and_dies(void *arg)
