@@ -15,7 +15,7 @@
 #include "step.h"
 
 /* For each sweep, unless SHMZONE_SWEEP_SECONDS says otherwise. */
-#define SECONDS		4
+#define SECONDS		2
 
 /*
  * After a kill any lock is had within the first, times what a slow kernel and other
