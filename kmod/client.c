@@ -312,11 +312,11 @@ static int check_mmap(struct vm_area_struct *vma, bool write)
 
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
-	if (vma->vm_flags & VM_EXEC || !write)
-		return -EACCES;
 	if (vma->vm_pgoff != CACHES_PGOFF || pages % MAGAZINE_PAGES ||
 	    pages / MAGAZINE_PAGES > SHMZONE_CACHES_MAX)
 		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC || !write)
+		return -EACCES;
 	return 0;
 }
 

@@ -43,6 +43,7 @@ FIXTURE_VARIANT(command) {
 	bool on_control;
 	bool on_zone;
 	bool may_repeat;	/* the same arguments are valid again */
+	bool of_client;		/* who calls it has to have caches */
 };
 
 #define VARIANT(_name, _NAME, _out)					\
@@ -159,13 +160,13 @@ FIXTURE_VARIANT_ADD(command, get_seals) {
 
 FIXTURE_VARIANT_ADD(command, cache_refill) {
 	VARIANT(cache_refill, CACHE_REFILL, OUT(cache_refill, out_bin)),
-	RESERVED(cache_refill), .on_zone = true, .may_repeat = true,
+	RESERVED(cache_refill), .of_client = true, .on_zone = true, .may_repeat = true,
 };
 
 FIXTURE_VARIANT_ADD(command, cache_drain) {
 	VARIANT(cache_drain, CACHE_DRAIN, OUT(cache_drain, out_bin)),
 	RESERVED(cache_drain), .flags = SHMZONE_CACHE_DRAIN_ALL,
-	.on_zone = true, .may_repeat = true,
+	.of_client = true, .on_zone = true, .may_repeat = true,
 };
 
 FIXTURE_VARIANT_ADD(command, cache_reclaim) {
@@ -175,7 +176,7 @@ FIXTURE_VARIANT_ADD(command, cache_reclaim) {
 
 FIXTURE_VARIANT_ADD(command, cache_client) {
 	VARIANT(cache_client, CACHE_CLIENT, OUT(cache_client, out_client)),
-	.on_zone = true, .may_repeat = true,
+	.of_client = true, .on_zone = true, .may_repeat = true,
 };
 
 FIXTURE_VARIANT_ADD(command, cache_sync) {
@@ -192,7 +193,11 @@ FIXTURE_SETUP(command)
 	t->other_name = fresh_name();
 	self->zone = create_named(self->control, t->name, 0600);
 	t->object = alloc(self->zone, 64);
-	map_caches_ok(self->zone, 1);
+	/* With 32 bits, no file offset is large enough for where they begin. */
+	if (sizeof(long) > 4)
+		map_caches_ok(self->zone, 1);
+	else if (variant->of_client)
+		SKIP(return, "a program of 32 bits has no caches");
 	self->fd = variant->on_zone ? self->zone : self->control;
 	self->wrong_fd = variant->on_zone ? self->control : self->zone;
 

@@ -111,8 +111,9 @@ static void *work(void *arg)
 				__atomic_add_fetch(&s->twice, 1, __ATOMIC_RELAXED);
 		}
 		/* On few processors all others are stopped somewhere meanwhile. */
-		if (++operations % RECLAIM_EVERY == 0 && !_try_call(s->zone,
-		    SHMZONE_CACHE_RECLAIM, &answer))
+		if (++operations % RECLAIM_EVERY)
+			continue;
+		if (!_try_call(s->zone, SHMZONE_CACHE_RECLAIM, &answer))
 			revoked += answer.out_caches;
 	}
 	for (i = 0; i < HELD; i++)
@@ -403,7 +404,9 @@ TEST(scribbling)
 		case 1:
 			_try_drain_all(zone, 0);
 			break;
-		case 2: case 3: case 4:
+		case 2:
+		case 3:
+		case 4:
 			_try_drain(zone, 0, class, group, NULL);
 			break;
 		default:

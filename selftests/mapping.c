@@ -161,7 +161,8 @@ TEST_F(mapping, between_and_behind_the_areas)
 {
 	static const __u64 nowhere[] = {
 		17 * TIB, SHMZONE_MMAP_PAGE_MAP - 4096,
-		SHMZONE_MMAP_PAGE_MAP + TIB, SHMZONE_MMAP_PAGE_MAP * 2,
+		SHMZONE_MMAP_PAGE_MAP + TIB, SHMZONE_MMAP_CACHES - 4096,
+		SHMZONE_MMAP_CACHES + SHMZONE_CACHE_BYTES,
 		1ULL << 62, (1ULL << 63) - 4096 * 16,
 	};
 	size_t i;

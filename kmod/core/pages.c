@@ -127,7 +127,9 @@ static u64 find_below(const struct pages_entry *entry, u64 base, u32 n, u64 hint
 	u64 sum;
 
 	for (level = TOP_LEVEL; level; level--) {
-		i = hint > base ? min_t(u64, (hint - base) >> LEVEL_SHIFT(level - 1), FANOUT - 1) : 0;
+		i = 0;
+		if (hint > base)
+			i = min_t(u64, (hint - base) >> LEVEL_SHIFT(level - 1), FANOUT - 1);
 		base += i * LEVEL_PAGES(level - 1);
 		for (run = 0; i < FANOUT; i++) {
 			sum = node->entry[i].sum;

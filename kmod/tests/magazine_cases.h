@@ -130,12 +130,14 @@ static const char *magazine_doubles(void)
 static const char *magazine_ceiling(void)
 {
 	struct magazine_rig *rig = magazine_rig_make();
-	u32 class, next;
+	u32 class, next, n;
 	u64 bytes = 0;
 
-	for (class = CLASS_COUNT - 1; class; class--) {
-		u32 capacity = magazine_grow_all(rig, class);
+	for (n = 1; n < CLASS_COUNT; n++) {
+		u32 capacity;
 
+		class = CLASS_COUNT - n;
+		capacity = magazine_grow_all(rig, class);
 		bytes += (u64)capacity * class_table[class].slot_bytes;
 		REQUIRE(capacity <= rig->m.magazine[class].room);
 		next = rig->m.magazine[class].base + rig->m.magazine[class].room;

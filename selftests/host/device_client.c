@@ -70,6 +70,7 @@ static struct client *client_make(struct zone *zone, u64 process, void *area, si
 	client->cache = calloc(bytes / MAGAZINE_CACHE_BYTES, sizeof(client->cache[0]));
 	pthread_mutex_init(&client->lock, NULL);
 	client->next = *bucket(zone, process);
+	/* Pairs with client_find(). */
 	smp_store_release(bucket(zone, process), client);
 	return client;
 }
@@ -93,6 +94,7 @@ static struct client *client_inherit(struct zone *zone, u64 process)
 static struct client *client_find(struct zone *zone, bool inherit)
 {
 	u64 process = device_process();
+	/* Pairs with client_add(). */
 	struct client *client = smp_load_acquire(bucket(zone, process));
 
 	while (client && client->process != process)
@@ -133,6 +135,7 @@ static struct cache *cache_make(struct client *client, u32 index)
 		cache = calloc(1, sizeof(*cache));
 		cache->index = index;
 		pthread_mutex_init(&cache->lock, NULL);
+		/* Pairs with those who look. */
 		smp_store_release(&client->cache[index], cache);
 	}
 	pthread_mutex_unlock(&client->lock);
@@ -147,6 +150,7 @@ static struct cache *cache_get(struct zone *zone, u32 index)
 
 	if (!client || index >= client->bytes / MAGAZINE_CACHE_BYTES)
 		return NULL;
+	/* Pairs with cache_make(). */
 	cache = smp_load_acquire(&client->cache[index]);
 	if (!cache)
 		cache = cache_make(client, index);
@@ -333,6 +337,7 @@ static void each_cache(struct client *client,
 	u32 i;
 
 	for (i = 0; i < client->bytes / MAGAZINE_CACHE_BYTES; i++) {
+		/* The same. */
 		struct cache *cache = smp_load_acquire(&client->cache[i]);
 
 		if (!cache)

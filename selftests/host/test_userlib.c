@@ -190,7 +190,7 @@ static void zones_come_and_go(void)
 			p[i] = shmz_alloc(z[i], 64);
 			CHECK(shmz_offset(z[i], p[i]));
 			CHECK_EQ(shmz_free(z[i], p[i]), 0);
-			CHECK_EQ(shmz_alloc(z[i], 64) != NULL, true);
+			CHECK_EQ(!shmz_alloc(z[i], 64), false);
 			CHECK_EQ(shmz_free(z[i], p[i]), 0);
 		}
 		/* In another order than that in which they came. */
