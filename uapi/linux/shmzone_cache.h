@@ -21,7 +21,8 @@
  * address range, but begins with caches of its own, which are all zero; the
  * parent's are not touched. Unmapping, exec(2) and the end of the process,
  * whatever it is, return what its caches hold. How many clients a user may be is
- * bounded by the module's parameter user_clients_max: EDQUOT from mmap.
+ * bounded by the module's parameter user_clients_max: EDQUOT from mmap. Programs
+ * of 32 bits have no file offset as large, and do without caches.
  *
  * The kernel brings the pages of a cache in as they are needed: with CACHE_REFILL
  * and CACHE_DRAIN, where a shortage is ENOMEM, or when they are touched, where it
