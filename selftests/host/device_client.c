@@ -195,6 +195,17 @@ static void free_all(struct zone *zone, const u64 *offsets, u32 n)
 		heap_free(zone->heap, offsets, n, 0, &bad);
 }
 
+/* Finds the bin or makes it, and lets it grow: -ENOSPC if it has no capacity. */
+static int open_bin(struct zone *zone, struct cache *cache, u32 class, u32 group,
+		    u32 *bin)
+{
+	*bin = magazine_make(&cache->magazines, class, group);
+	if (!*bin)
+		return -ENOSPC;
+	cache_grow(zone, cache, *bin);
+	return cache->magazines.magazine[*bin].capacity ? 0 : -ENOSPC;
+}
+
 static int cache_refill(struct zone *zone, struct cache *cache,
 			struct shmzone_cache_refill *args)
 {
@@ -206,17 +217,14 @@ static int cache_refill(struct zone *zone, struct cache *cache,
 	};
 	u64 offsets[HEAP_BATCH_MAX];
 	u32 bin, used, capacity, put;
-	int got;
+	int got, ret;
 
 	if (magazines_busy(m))
 		return -EBUSY;
-	bin = magazine_make(m, args->size_class, args->group);
-	if (!bin)
-		return -ENOSPC;
-	cache_grow(zone, cache, bin);
+	ret = open_bin(zone, cache, args->size_class, args->group, &bin);
+	if (ret)
+		return ret;
 	capacity = m->magazine[bin].capacity;
-	if (!capacity)
-		return -ENOSPC;
 	args->out_bin = bin;
 	args->out_count = 0;
 	used = magazine_used(m, bin);
@@ -286,6 +294,7 @@ static int cache_drain(struct zone *zone, struct cache *cache,
 	struct magazines *m = &cache->magazines;
 	u64 offsets[HEAP_BATCH_MAX];
 	u32 bin, n = 0, capacity;
+	int ret;
 
 	if (magazines_busy(m))
 		return -EBUSY;
@@ -294,13 +303,10 @@ static int cache_drain(struct zone *zone, struct cache *cache,
 		args->out_count = cache_empty(zone, cache);
 		return 0;
 	}
-	bin = magazine_make(m, args->size_class, args->group);
-	if (!bin)
-		return -ENOSPC;
-	cache_grow(zone, cache, bin);
+	ret = open_bin(zone, cache, args->size_class, args->group, &bin);
+	if (ret)
+		return ret;
 	capacity = m->magazine[bin].capacity;
-	if (!capacity)
-		return -ENOSPC;
 	if (magazine_used(m, bin) == capacity) {
 		n = magazine_take_old(m, bin, offsets, (capacity + 1) / 2);
 		free_all(zone, offsets, n);
