@@ -48,8 +48,6 @@
 #include "core/heap.h"
 #include "shmzone.h"
 
-#define CACHE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
-
 /* What the page map has for slabs of group 0, with 0 for the class. */
 #define CACHE_PAGE_ENTRY ((u32)SHMZONE_KIND_SLAB << 10)
 
@@ -64,7 +62,7 @@ static struct zone_clients *clients_of(const struct cache *cache)
 
 static void *page_alloc(struct zone_clients *clients)
 {
-	struct page *page = alloc_page(CACHE_GFP | __GFP_ZERO);
+	struct page *page = alloc_page(ZONE_GFP | __GFP_ZERO);
 
 	if (!page)
 		return NULL;
@@ -82,7 +80,7 @@ static void page_free(struct zone_clients *clients, void *address)
 static struct cache *cache_create(struct client *client, u32 index)
 {
 	struct zone_clients *clients = &client->zone->clients;
-	struct cache *cache = kzalloc(sizeof(*cache), CACHE_GFP);
+	struct cache *cache = kzalloc(sizeof(*cache), ZONE_GFP);
 
 	if (!cache)
 		return NULL;

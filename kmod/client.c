@@ -60,9 +60,6 @@ static_assert(offsetof(struct shmzone_cache, busy) ==
 static_assert(offsetof(struct shmzone_cache, page_entry) ==
 	      offsetof(struct cache_head, page_entry));
 
-/* A shortage is an errno, and kills nobody. */
-#define CLIENT_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
-
 static atomic64_t last_client;
 
 /* All clients; found under RCU. */
@@ -170,7 +167,7 @@ static struct client *client_alloc(struct shmzone *zone, struct vm_area_struct *
 	struct client *client;
 	int ret;
 
-	client = kvzalloc(client_bytes(count), CLIENT_GFP);
+	client = kvzalloc(client_bytes(count), ZONE_GFP);
 	if (!client)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&client->ref, 1);
@@ -186,7 +183,7 @@ static struct client *client_alloc(struct shmzone *zone, struct vm_area_struct *
 		return ERR_PTR(ret);
 	}
 	atomic64_add(client_bytes(count), &zone->clients.kernel_bytes);
-	ret = xa_insert(&zone->clients.by_id, client->id, client, CLIENT_GFP);
+	ret = xa_insert(&zone->clients.by_id, client->id, client, ZONE_GFP);
 	if (!ret)
 		return client;
 	client_put(client);

@@ -35,9 +35,7 @@ static int batch_init(struct batch *batch, u32 count)
 	batch->offsets = batch->few;
 	if (count <= ARRAY_SIZE(batch->few))
 		return 0;
-	batch->offsets = kvmalloc_array(count, sizeof(u64),
-					GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
-						__GFP_RETRY_MAYFAIL);
+	batch->offsets = kvmalloc_array(count, sizeof(u64), ZONE_GFP);
 	return batch->offsets ? 0 : -ENOMEM;
 }
 

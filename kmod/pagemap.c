@@ -34,9 +34,6 @@
 
 #define PART_ENTRIES	(PAGE_SIZE / sizeof(u32))
 
-/* A shortage is ENOMEM, and kills nobody. */
-#define PART_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
-
 /* On a part that no VMA shows as zeros any more. */
 #define PART_READY	XA_MARK_0
 
@@ -76,11 +73,11 @@ static int add_part(struct pagemap *map, unsigned long i)
 	struct page *part;
 	int ret;
 
-	part = alloc_page(PART_GFP | __GFP_ZERO);
+	part = alloc_page(ZONE_GFP | __GFP_ZERO);
 	if (!part)
 		return -ENOMEM;
 
-	ret = xa_insert(&map->parts, i, part, PART_GFP);
+	ret = xa_insert(&map->parts, i, part, ZONE_GFP);
 	if (!ret)
 		atomic_long_inc(&map->nr_parts);
 	else

@@ -62,6 +62,7 @@
 #include <linux/atomic.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
@@ -85,6 +86,9 @@ struct vm_area_struct;
 /* 16 TiB of 4 KiB pages: what the page bitmap can index. */
 #define ZONE_PAGES_MAX	(1ULL << 32)
 #define ZONE_BYTES_MAX	((u64)ZONE_PAGES_MAX << PAGE_SHIFT)
+
+/* For the kernel's memory: charged, and a shortage is an errno and kills nobody. */
+#define ZONE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /* The flags of CREATE that say of what kind the zone is. */
 #define ZONE_KINDS	(SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT)
