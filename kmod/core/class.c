@@ -21,7 +21,7 @@
 	.slot_bytes = SLOT_BYTES(m, k),					\
 	.slots = SLAB_PAGES(m, k) * PAGE_SIZE / SLOT_BYTES(m, k),	\
 	.slab_pages = SLAB_PAGES(m, k),					\
-	.reciprocal = ((1ULL << 32) + SLOT_BYTES(m, k) - 1) / SLOT_BYTES(m, k), \
+	.reciprocal = ~0ULL / SLOT_BYTES(m, k) + 1,			\
 }
 
 /* The rows of the four sizes from 2^k to below 2^(k + 1). */

@@ -31,16 +31,16 @@
 
 /**
  * struct class_info - one row of the table, all zero for %CLASS_SPAN
+ * @reciprocal: 2^64 / @slot_bytes, rounded up
  * @slot_bytes: bytes in a slot
  * @slots: slots in a slab
  * @slab_pages: pages in a slab
- * @reciprocal: 2^32 / @slot_bytes, rounded up
  */
 struct class_info {
+	u64 reciprocal;
 	u32 slot_bytes;
 	u32 slots;
 	u32 slab_pages;
-	u32 reciprocal;
 };
 
 extern const struct class_info class_table[CLASS_COUNT];
@@ -73,14 +73,17 @@ u32 class_align(u32 class);
  *
  * Returns whether a slot begins there.
  *
- * The product with the reciprocal overestimates delta / slot_bytes by less
- * than delta / 2^32 < 1, so it is exact where the division leaves no
- * remainder; where it leaves one, no index whatever gives @delta back.
+ * With quotient and remainder of the division, the product with the reciprocal is
+ * quotient * 2^64 + remainder * reciprocal, and too much by less than @delta, which
+ * is far less than any reciprocal, 2^49 at least. So the upper half is the quotient,
+ * and the lower one less than the reciprocal just where there is no remainder.
  */
-static inline bool class_slot_index(const struct class_info *info, u32 delta, u32 *index)
+static inline bool class_slot_index(const struct class_info *info, u32 delta, u64 *index)
 {
-	*index = (u64)delta * info->reciprocal >> 32;
-	return *index * info->slot_bytes == delta;
+	unsigned __int128 product = (unsigned __int128)info->reciprocal * delta;
+
+	*index = product >> 64;
+	return (u64)product < info->reciprocal;
 }
 
 #endif /* SHMZONE_CORE_CLASS_H */

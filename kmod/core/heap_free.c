@@ -179,9 +179,8 @@ int heap_find(struct heap *heap, u64 offset, struct heap_object *object)
 {
 	struct heap_shard *shard;
 	struct slab *slab;
-	u64 entry = 0;
+	u64 entry = 0, i;
 	bool live;
-	u32 i;
 
 	rcu_read_lock();
 	if (offset >> PAGE_SHIFT < heap->pages.count)
@@ -229,7 +228,7 @@ static enum heap_refusal why_interior(u64 offset)
 /* Why an offset of a slab was not freed. */
 static noinline void refuse_slot(struct batch *batch, u32 i, const struct slab *slab)
 {
-	u32 index;
+	u64 index;
 
 	if (!slab_slot(slab, batch->offsets[i], &index))
 		refuse(batch, i, why_interior(batch->offsets[i]));

@@ -13,7 +13,7 @@
 
 static_assert(offsetof(struct slab, bits) == 32);
 static_assert(CLASS_SLAB_PAGES_MAX <= 8);	/* bits in @dirty */
-/* A slab has most slots at 8 bytes each; free and hint must count them. */
+/* A slab has most slots at 8 bytes each; free must count them. */
 static_assert(4 * PAGE_SIZE / CLASS_SLOT_MIN <= U16_MAX);
 
 static u32 slab_words(u32 class)
@@ -43,7 +43,6 @@ void slab_init(struct slab *slab, u32 home, u64 page, u8 dirty)
 	class = slab_class(slab);
 	slab->page = page;
 	slab->free = class_table[class].slots;
-	slab->hint = 0;
 	slab->dirty = dirty;
 	slab->place = SLAB_APART;
 	slab->edge = U16_MAX;
@@ -149,10 +148,10 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 	u64 start = (u64)slab->page << PAGE_SHIFT;
 	u32 got = 0;
 
-	for (word = slab->hint; got < n && word < words; word++) {
+	for (word = 0; got < n && word < words; word++) {
 		u64 usable = slab->bits[word], left;
 
-		if (!clean)
+		if (usable && !clean)
 			usable &= word_dirty(slab, word);
 		if (!usable)
 			continue;
@@ -163,8 +162,6 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 		if (clean && !all_dirty)
 			note_dirty(slab, word, usable ^ left);
 	}
-	while (slab->hint < words && !slab->bits[slab->hint])
-		slab->hint++;
 	slab->free -= got;
 	return got;
 }
@@ -186,7 +183,8 @@ u32 slab_give_many(struct slab *slab, const u64 *offsets, u32 n)
 	const struct class_info info = class_table[slab_class(slab)];
 	u64 start = (u64)slab->page << PAGE_SHIFT;
 	u64 bits = 0, nowhere, *word = &nowhere, *at, slot;
-	u32 i, index;
+	u64 index;
+	u32 i;
 
 	for (i = 0; i < n; i++) {
 		if (unlikely(!class_slot_index(&info, offsets[i] - start, &index)))
@@ -196,7 +194,6 @@ u32 slab_give_many(struct slab *slab, const u64 *offsets, u32 n)
 			*word = bits;
 			word = at;
 			bits = *at;
-			slab->hint = min_t(u32, slab->hint, index / 64);
 		}
 		slot = 1ULL << index % 64;
 		if (unlikely(bits & slot))
@@ -369,8 +366,6 @@ const char *slab_check(const struct slab *slab)
 	for (i = 0; i < words; i++) {
 		if (slab->bits[i] & ~slab_word_mask(class, i))
 			return "slots: a bit is set beyond the last slot";
-		if (slab->bits[i] && i < slab->hint)
-			return "slots: a slot below the hint is free";
 		free += hweight64(slab->bits[i]);
 	}
 	if (free != slab->free)

@@ -45,12 +45,11 @@ enum slab_place {
  * @link: in the bucket, or for the owner's use while %SLAB_APART
  * @rcu: for the owner's use, once nobody else can find the slab
  * @page: its first page
- * @free: free slots
- * @hint: no slot is free in a word of @bits below this one
  * @home: whose it is, as SLAB_HOME(); never changes
+ * @free: free slots
+ * @edge: with more free slots than this, its place is another one
  * @dirty: a bit a page, set = may hold memory
  * @place: enum slab_place
- * @edge: with more free slots than this, its place is another one
  * @bits: a bit a slot, set = free; bits beyond the last slot are clear
  */
 struct slab {
@@ -59,12 +58,11 @@ struct slab {
 		struct rcu_head rcu;
 	};
 	u32 page;
-	u16 free;
-	u16 hint;
 	u32 home;
+	u16 free;
+	u16 edge;
 	u8 dirty;
 	u8 place;
-	u16 edge;
 	u64 bits[];
 };
 
@@ -133,7 +131,7 @@ u32 slab_take(struct slab *slab, u64 *offsets, u32 n);
  *
  * Returns whether one begins there.
  */
-static inline bool slab_slot(const struct slab *slab, u64 offset, u32 *index)
+static inline bool slab_slot(const struct slab *slab, u64 offset, u64 *index)
 {
 	return class_slot_index(&class_table[slab_class(slab)],
 				offset - ((u64)slab->page << PAGE_SHIFT), index);
@@ -157,15 +155,14 @@ static inline bool slab_slot_taken(const struct slab *slab, u32 index)
  */
 static inline bool slab_give(struct slab *slab, const struct class_info *info, u64 offset)
 {
-	u32 index, word;
+	u64 index, *word;
 
 	if (unlikely(!class_slot_index(info, offset - ((u64)slab->page << PAGE_SHIFT), &index)))
 		return false;
-	word = index / 64;
-	if (unlikely(slab->bits[word] >> (index % 64) & 1))
+	word = &slab->bits[index / 64];
+	if (unlikely(*word >> (index % 64) & 1))
 		return false;
-	slab->bits[word] |= 1ULL << (index % 64);
-	slab->hint = min_t(u32, slab->hint, word);
+	*word |= 1ULL << (index % 64);
 	slab->free++;
 	return true;
 }
@@ -216,17 +213,17 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab);
  * slots_given() - the same after slots were given
  * @info: class of the slab
  *
- * Quick where the slab stays where it is, or was full and goes to the first
- * bucket.
+ * Quick where the slab stays where it is, or goes to the first bucket: as that
+ * reaches to a quarter, a slab with less that leaves its place was full.
  */
 static inline struct slab *slots_given(struct slots_rack *rack, struct slab *slab,
 				       const struct class_info *info)
 {
-	u32 quarter = info->slots / 4;
+	u16 quarter = info->slots / 4;
 
 	if (slab->free <= slab->edge)
 		return NULL;
-	if (slab->place != SLAB_FULL || slab->free > quarter)
+	if (slab->free > quarter)
 		return slots_settle(rack, slab);
 	list_add(&slab->link, &rack->bucket[0]);
 	WRITE_ONCE(rack->room, rack->room + 1);

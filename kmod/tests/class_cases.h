@@ -85,7 +85,8 @@ static const char *class_huge(void)
 
 static const char *class_interior(void)
 {
-	u32 class, delta, slot = 0, index;
+	u32 class, delta, slot = 0;
+	u64 index;
 
 	for (class = 1; class < CLASS_COUNT; class++) {
 		const struct class_info *info = &class_table[class];

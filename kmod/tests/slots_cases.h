@@ -74,7 +74,7 @@ static const char *slots_consistent(const struct slots_rig *rig, u64 want)
 /* Gives a slot back that is taken. */
 static const char *slots_give(struct slots_rig *rig, u32 slab, u32 want)
 {
-	u32 index;
+	u64 index;
 
 	REQUIRE(slab_slot(rig->slab[slab], slot_offset(rig, slab, want), &index));
 	REQUIRE(index == want && slab_slot_taken(rig->slab[slab], index));
@@ -230,7 +230,8 @@ static const char *slots_single(void)
 static const char *slots_refusals(void)
 {
 	struct slots_rig *rig;
-	u32 class, delta, end, index;
+	u32 class, delta, end;
+	u64 index;
 
 	for (class = 1; class < CLASS_COUNT; class++) {
 		const struct class_info *info = &class_table[class];
