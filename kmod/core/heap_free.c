@@ -6,62 +6,56 @@
  * bitmaps alone decide whether an object starts there, in time that does not
  * depend on the heap.
  *
- * A batch is looked up as a whole before any lock is taken, in bunches of
- * neighbours on one page: first the places of all directory entries, then the
- * entries, then the descriptors, each prefetched while the others are on their
- * way, as a batch of long-lived objects finds none of them in the processor's
- * cache. Then the slots are given back shard by shard, under one lock each, and
- * the spans under the pages lock, which is dropped while the memory of one is
- * released: so each is looked at afresh.
+ * A batch is looked up as a whole before any lock is taken: first the places of
+ * all directory entries, then the entries, then the descriptors, each prefetched
+ * while the others are on their way, as a batch of long-lived objects finds none
+ * of them in the processor's cache. Then the slots are given back shard by shard,
+ * under one lock each, and the spans under the pages lock, which is dropped while
+ * the memory of one is released: so each is looked at afresh.
  */
 #include "core_env.h"
 #include "heap_impl.h"
 
 /**
- * struct bunch - neighbours in a batch that lie on one page
- * @where: place of the page's entry in the directory; then
- * @entry: the entry
- * @first: index of the first of them
- * @end: index of the next offset after them
- */
-struct bunch {
-	union {
-		const u64 *where;
-		u64 entry;
-	};
-	u32 first;
-	u32 end;
-};
-
-/**
  * struct batch - a batch of frees
  * @heap: the heap
  * @offsets: what to free
- * @n: how many
- * @bunches: bunches that are still to do
- * @spans: how many of them are on spans; the others are on slabs
- * @freed: offsets that were freed
- * @bad: the first that was refused; @n if there is none
  * @bytes: 0, or the size all of them were requested with
+ * @n: how many
+ * @freed: offsets that were freed
+ * @refused: offsets that were refused
+ * @bad: the first of these; @n if there is none
+ * @spans: offsets that are on spans
+ * @span: their indices
  * @trash: slabs that have become surplus
- * @bunch: the bunches
+ * @at: of each offset, and one more:
+ *      .where: the place of its page's entry in the directory; then
+ *      .slab: the slab to give it back to, or &nobodys if there is none
  */
 struct batch {
 	struct heap *heap;
 	const u64 *offsets;
-	u32 n;
-	u32 bunches;
-	u32 spans;
-	u32 freed;
-	u32 bad;
 	u64 bytes;
+	u64 n;
+	u32 freed;
+	u32 refused;
+	u32 bad;
+	u32 spans;
+	u8 span[HEAP_BATCH_MAX];
 	struct heap_trash trash;
-	struct bunch bunch[HEAP_BATCH_MAX];
+	union {
+		const u64 *where;
+		struct slab *slab;
+	} at[HEAP_BATCH_MAX + 1];
 };
+
+/* A slab that is of no shard; never written. */
+static struct slab nobodys = { .home = U32_MAX };
 
 static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
 {
 	atomic64_add(1, &batch->heap->refused[refusal]);
+	batch->refused++;
 	batch->bad = min(batch->bad, i);
 }
 
@@ -87,28 +81,22 @@ static enum heap_refusal why_nothing(struct heap *heap, u64 offset)
 	return inside ? HEAP_BAD_INTERIOR : HEAP_BAD_NOT_LIVE;
 }
 
-/* Finds the bunches, and where the entries of their pages are. */
+/* Finds where the entries of all pages are. */
 static __always_inline void find_places(struct batch *batch, const struct dir_node *node,
 					u32 height)
 {
-	struct bunch *bunch = batch->bunch;
-	const u64 *offsets = batch->offsets;
-	u64 page, next = offsets[0] >> PAGE_SHIFT;
-	u32 i = 0, n = batch->n;
+	const u64 *where = NULL;
+	u64 i, page = ~0ULL;
 
-	do {
-		page = next;
-		bunch->first = i;
-		bunch->where = dir_where(node, height, page);
-		prefetch(bunch->where);
-		do {
-			if (++i == n)
-				break;
-			next = offsets[i] >> PAGE_SHIFT;
-		} while (next == page);
-		bunch++->end = i;
-	} while (i < n);
-	batch->bunches = bunch - batch->bunch;
+	for (i = 0; i < batch->n; i++) {
+		/* Neighbours are often on one page. */
+		if (batch->offsets[i] >> PAGE_SHIFT != page) {
+			page = batch->offsets[i] >> PAGE_SHIFT;
+			where = dir_where(node, height, page);
+			prefetch(where);
+		}
+		batch->at[i].where = where;
+	}
 }
 
 /* The same with the height as a constant, which saves a third of the time. */
@@ -131,48 +119,30 @@ static void look_up_places(struct batch *batch)
 	}
 }
 
-/* Leaves in each bunch what it is on. Returns how many are on no slab. */
-static u32 look_up_entries(struct batch *batch)
+/* Takes note of an offset that is on no slab. */
+static noinline void note_other(struct batch *batch, u32 i, u64 entry)
 {
-	struct bunch *bunch, *end = batch->bunch + batch->bunches;
-	u32 others = 0;
-	u64 entry;
-
-	for (bunch = batch->bunch; bunch < end; bunch++) {
-		entry = READ_ONCE(*bunch->where);
-		bunch->entry = entry;
-		if (likely(dir_is_slab(entry)))
-			prefetch(dir_slab_of(entry));
-		else
-			others++;
-	}
-	return others;
+	batch->at[i].slab = &nobodys;
+	if (dir_is_span(entry))
+		batch->span[batch->spans++] = i;
+	else
+		refuse(batch, i, why_nothing(batch->heap, batch->offsets[i]));
 }
 
-/* Refuses what is on pages that have no entry, and keeps the other bunches. */
-static void refuse_nothing(struct batch *batch)
+static void look_up_slabs(struct batch *batch)
 {
-	struct bunch *bunch = batch->bunch, *end = bunch + batch->bunches, *kept = bunch;
-	u32 i;
+	u64 i, entry;
 
-	for (; bunch < end; bunch++) {
-		if (dir_is_slab(bunch->entry) || dir_is_span(bunch->entry)) {
-			batch->spans += dir_is_span(bunch->entry);
-			*kept++ = *bunch;
+	for (i = 0; i < batch->n; i++) {
+		entry = READ_ONCE(*batch->at[i].where);
+		if (unlikely(!dir_is_slab(entry))) {
+			note_other(batch, i, entry);
 			continue;
 		}
-		for (i = bunch->first; i < bunch->end; i++)
-			refuse(batch, i, why_nothing(batch->heap, batch->offsets[i]));
+		batch->at[i].slab = dir_slab_of(entry);
+		prefetch(batch->at[i].slab);
 	}
-	batch->bunches = kept - batch->bunch;
-}
-
-static void look_up(struct batch *batch)
-{
-	look_up_places(batch);
-	batch->spans = 0;
-	if (unlikely(look_up_entries(batch)))
-		refuse_nothing(batch);
+	batch->at[i].slab = &nobodys;
 }
 
 int heap_find(struct heap *heap, u64 offset, struct heap_object *object)
@@ -238,29 +208,24 @@ static noinline void refuse_slot(struct batch *batch, u32 i, const struct slab *
 		refuse(batch, i, HEAP_BAD_BYTES);
 }
 
-/* Gives back the slots that a bunch names. Returns how many. */
-static noinline u32 give_bunch(struct batch *batch, const struct bunch *bunch, struct slab *slab)
+/*
+ * Gives back the slots of one slab that an offset and those next to it name. Returns
+ * the index of the next after them.
+ */
+static noinline u64 give_neighbours(struct batch *batch, u64 first, struct slab *slab)
 {
-	u32 i, n, freed = 0;
+	u32 i, end, n;
 
-	for (i = bunch->first; i < bunch->end; i++) {
-		n = slab_give_many(slab, batch->offsets + i, bunch->end - i);
-		freed += n;
+	for (end = first + 1; batch->at[end].slab == slab; end++)
+		;
+	for (i = first; i < end; i++) {
+		n = slab_give_many(slab, batch->offsets + i, end - i);
+		batch->freed += n;
 		i += n;
-		if (i < bunch->end)
+		if (i < end)
 			refuse_slot(batch, i, slab);
 	}
-	return freed;
-}
-
-/* Refuses all of a bunch, whose size is not what was stated. */
-static noinline void refuse_bunch(struct batch *batch, const struct bunch *bunch,
-				  const struct slab *slab)
-{
-	u32 i;
-
-	for (i = bunch->first; i < bunch->end; i++)
-		refuse_slot(batch, i, slab);
+	return end;
 }
 
 static void add_surplus(struct batch *batch, struct heap_shard *shard, struct slab *surplus)
@@ -269,50 +234,86 @@ static void add_surplus(struct batch *batch, struct heap_shard *shard, struct sl
 	shard->stat.slabs--;
 }
 
-/* Gives back all bunches that belong to the same shard as the first on a slab. */
-static noinline void give_slots(struct batch *batch)
+/* Gives back the slots of one shard, from the first one on. */
+static noinline void give_to_shard(struct batch *batch, struct heap_shard *shard, u64 first,
+				   u32 home)
 {
-	struct bunch *bunch = batch->bunch, *end = bunch + batch->bunches, *kept;
+	const struct class_info info = class_table[slab_class(batch->at[first].slab)];
 	const u64 *offsets = batch->offsets;
 	struct slab *slab, *surplus;
-	struct heap_shard *shard;
-	struct class_info info;
-	u32 home, freed = 0;
-	bool fits;
+	u64 i = first;
+	u32 freed = 0;
 
-	while (!dir_is_slab(bunch->entry))
-		bunch++;
-	slab = dir_slab_of(bunch->entry);
-	home = slab->home;
-	info = class_table[slab_class(slab)];
-	fits = class_fits(slab_class(slab), batch->bytes);
-	shard = heap_shard(batch->heap, slab);
-
-	core_lock(&shard->lock);
-	for (kept = bunch; bunch < end; bunch++) {
-		slab = dir_slab_of(bunch->entry);
-		if (unlikely(!dir_is_slab(bunch->entry) || slab->home != home)) {
-			*kept++ = *bunch;
+	while (i < batch->n) {
+		slab = batch->at[i].slab;
+		if (unlikely(slab->home != home)) {
+			i++;
 			continue;
 		}
-		if (unlikely(!fits))
-			refuse_bunch(batch, bunch, slab);
-		else if (bunch->end - bunch->first == 1 &&
-			 likely(slab_give(slab, &info, offsets[bunch->first])))
+		if (likely(batch->at[i + 1].slab != slab && slab_give(slab, &info, offsets[i]))) {
 			freed++;
-		else
-			freed += give_bunch(batch, bunch, slab);
+			i++;
+		} else {
+			i = give_neighbours(batch, i, slab);
+		}
 		surplus = slots_given(&shard->slots, slab, &info);
 		if (unlikely(surplus))
 			add_surplus(batch, shard, surplus);
 	}
+	batch->freed += freed;
+}
+
+/* Refuses the slots of one shard, whose size is not what was stated. */
+static noinline void refuse_shard(struct batch *batch, u32 first, u32 home)
+{
+	u32 i;
+
+	for (i = first; i < batch->n; i++)
+		if (batch->at[i].slab->home == home)
+			refuse_slot(batch, i, batch->at[i].slab);
+}
+
+/* Takes note that all slots of one shard are done. */
+static noinline void shard_done(struct batch *batch, u32 first, u32 home)
+{
+	u32 i;
+
+	for (i = first; i < batch->n; i++)
+		if (batch->at[i].slab->home == home)
+			batch->at[i].slab = &nobodys;
+}
+
+static bool batch_left(const struct batch *batch)
+{
+	return batch->freed + batch->refused + batch->spans < batch->n;
+}
+
+/* Gives back all slots that belong to the same shard as the first. */
+static void give_slots(struct batch *batch)
+{
+	struct heap_shard *shard;
+	struct slab *slab;
+	u32 home, first, freed = batch->freed;
+
+	for (first = 0; batch->at[first].slab == &nobodys; first++)
+		;
+	slab = batch->at[first].slab;
+	home = slab->home;
+	shard = heap_shard(batch->heap, slab);
+
+	core_lock(&shard->lock);
+	if (likely(class_fits(slab_class(slab), batch->bytes)))
+		give_to_shard(batch, shard, first, home);
+	else
+		refuse_shard(batch, first, home);
+	freed = batch->freed - freed;
 	shard->stat.used -= freed;
 	shard->stat.frees += freed;
 	if (shard->slots.held)
 		heap_note_idle(batch->heap);
 	core_unlock(&shard->lock);
-	batch->freed += freed;
-	batch->bunches = kept - batch->bunch;
+	if (unlikely(batch_left(batch)))
+		shard_done(batch, first, home);
 }
 
 /* Gives back the span that begins at an offset, which was looked up before. */
@@ -337,13 +338,11 @@ static void give_span(struct batch *batch, u32 i)
 static void give_spans(struct batch *batch)
 {
 	struct heap *heap = batch->heap;
-	const struct bunch *bunch;
 	u32 i;
 
 	core_lock(&heap->lock);
-	for (bunch = batch->bunch; bunch < batch->bunch + batch->bunches; bunch++)
-		for (i = bunch->first; i < bunch->end; i++)
-			give_span(batch, i);
+	for (i = 0; i < batch->spans; i++)
+		give_span(batch, batch->span[i]);
 	heap_unlock(heap, &batch->trash);
 }
 
@@ -355,15 +354,18 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 		return -EINVAL;
 	batch.heap = heap;
 	batch.offsets = offsets;
-	batch.n = n;
 	batch.bytes = bytes;
+	batch.n = n;
 	batch.freed = 0;
+	batch.refused = 0;
 	batch.bad = n;
+	batch.spans = 0;
 	heap_trash_init(&batch.trash);
 
 	rcu_read_lock();
-	look_up(&batch);
-	while (batch.bunches > batch.spans)
+	look_up_places(&batch);
+	look_up_slabs(&batch);
+	while (batch_left(&batch))
 		give_slots(&batch);
 	rcu_read_unlock();
 	if (batch.spans)
