@@ -270,8 +270,7 @@ long list_ioctl(struct ucmd *ucmd)
 	ret = check_list(list);
 	if (ret)
 		return ret;
-	entries = kmalloc_array(LIST_PIECE, sizeof(*entries),
-				GFP_KERNEL_ACCOUNT);
+	entries = kmalloc_array(LIST_PIECE, sizeof(*entries), ZONE_GFP);
 	if (!entries) {
 		ucmd->examined = true;
 		return -ENOMEM;

@@ -142,7 +142,7 @@ struct file *zone_file_open(struct shmzone *zone, bool write)
 	struct zone_file *zf;
 	struct file *file;
 
-	zf = kzalloc(sizeof(*zf), GFP_KERNEL_ACCOUNT);
+	zf = kzalloc(sizeof(*zf), ZONE_GFP);
 	if (!zf)
 		return ERR_PTR(-ENOMEM);
 	zf->zone = zone_get(zone);

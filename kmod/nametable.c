@@ -126,7 +126,7 @@ struct name_table *name_table_make(struct ipc_namespace *ns)
 
 	if (table)
 		return table;
-	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	table = kzalloc(sizeof(*table), ZONE_GFP);
 	if (!table)
 		return NULL;
 	if (rhashtable_init(&table->by_key, &by_key_params)) {
@@ -189,7 +189,7 @@ struct shmzone *name_table_next(struct name_table *table, u64 id)
 int name_table_insert(struct name_table *table, struct shmzone *zone)
 {
 	lockdep_assert_held(&names_lock);
-	if (xa_insert(&table->by_id, zone->id, zone, GFP_KERNEL_ACCOUNT))
+	if (xa_insert(&table->by_id, zone->id, zone, ZONE_GFP))
 		return -ENOMEM;
 	if (rhashtable_insert_fast(&table->by_key, &zone->name.node,
 				   by_key_params)) {

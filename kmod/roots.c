@@ -201,8 +201,7 @@ static int change_root(struct roots *roots, struct root_change *change)
 		spin_unlock(&roots->lock);
 		if (ret != -ENOMEM)
 			break;
-		change->spare = kmalloc(sizeof(*change->spare),
-					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		change->spare = kmalloc(sizeof(*change->spare), ZONE_GFP);
 		if (!change->spare)
 			break;
 	}

@@ -84,7 +84,7 @@ static struct user_account *account_get(kuid_t uid)
 {
 	struct user_account *user, *new;
 
-	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	new = kzalloc(sizeof(*new), ZONE_GFP);
 	if (!new)
 		return NULL;
 	new->uid = uid;

@@ -182,7 +182,7 @@ struct shmzone *zone_create(u64 bytes, u64 limit, u32 kind)
 	char name[40];
 	int ret;
 
-	zone = kzalloc(sizeof(*zone), GFP_KERNEL_ACCOUNT);
+	zone = kzalloc(sizeof(*zone), ZONE_GFP);
 	if (!zone)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&zone->ref);
