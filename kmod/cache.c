@@ -77,7 +77,14 @@ static void page_free(struct zone_clients *clients, void *address)
 	put_page(virt_to_page(address));
 }
 
-static struct cache *cache_create(struct client *client, u32 index)
+/**
+ * cache_create() - make a cache
+ * @client: whose
+ * @index: which
+ *
+ * Return: the cache, which is empty, or NULL for want of memory.
+ */
+struct cache *cache_create(struct client *client, u32 index)
 {
 	struct zone_clients *clients = &client->zone->clients;
 	struct cache *cache = kzalloc(sizeof(*cache), ZONE_GFP);
@@ -99,7 +106,7 @@ static struct cache *cache_create(struct client *client, u32 index)
 
 /**
  * cache_destroy() - free a cache
- * @cache: the cache, which is empty, of a client nobody has a reference to
+ * @cache: the cache, which is empty, and which nobody can find
  */
 void cache_destroy(struct cache *cache)
 {
@@ -112,33 +119,6 @@ void cache_destroy(struct cache *cache)
 	atomic64_sub(sizeof(*cache), &clients->kernel_bytes);
 	atomic64_dec(&clients->caches);
 	kfree(cache);
-}
-
-/**
- * cache_get() - a cache of a client, made if this is its first use
- * @client: the client
- * @index: which; less than what the client has room for
- *
- * Return: the cache, which stays as long as the client, or NULL for want of
- * memory.
- */
-struct cache *cache_get(struct client *client, u32 index)
-{
-	struct cache *cache, *new;
-
-	/* Pairs with the cmpxchg() below. */
-	cache = smp_load_acquire(&client->cache[index]);
-	if (cache)
-		return cache;
-	new = cache_create(client, index);
-	if (!new)
-		return NULL;
-	/* A full barrier, which pairs with that of client_close(). */
-	cache = cmpxchg(&client->cache[index], NULL, new);
-	if (!cache)
-		return new;
-	cache_destroy(new);
-	return cache;
 }
 
 /* Pages. */

@@ -31,12 +31,11 @@ static int find_cache(struct shmzone *zone, u32 index, struct client **client,
 		return ret;
 	if (index < (*client)->count) {
 		index = array_index_nospec(index, (*client)->count);
-		*cache = cache_get(*client, index);
-		if (*cache)
-			return 0;
-		ret = -ENOMEM;
+		*cache = client_cache(*client, index);
+		ret = PTR_ERR_OR_ZERO(*cache);
 	}
-	client_put(*client);
+	if (ret)
+		client_put(*client);
 	return ret;
 }
 

@@ -136,11 +136,11 @@ struct client *client_next(struct shmzone *zone, unsigned long *id)
 static void client_free(struct client *client)
 {
 	struct shmzone *zone = client->zone;
-	u32 i;
+	struct cache *cache;
 
-	for (i = 0; i < client->count; i++) {
-		if (client->cache[i])
-			cache_destroy(client->cache[i]);
+	while ((cache = client->used)) {
+		client->used = cache->next;
+		cache_destroy(cache);
 		cond_resched();
 	}
 	atomic64_sub(client_bytes(client->count), &zone->clients.kernel_bytes);
@@ -222,24 +222,54 @@ static struct client *client_make(struct shmzone *zone, struct vm_area_struct *v
 	return client;
 }
 
+/**
+ * client_cache() - a cache of a client, made if this is its first use
+ * @client: the client
+ * @index: which; less than what the client has room for
+ *
+ * Return: the cache, which stays as long as the client, or an ERR_PTR():
+ * -ENOMEM, or -ENXIO if the client is dead.
+ */
+struct cache *client_cache(struct client *client, u32 index)
+{
+	struct cache *cache, *new;
+
+	/* Pairs with the store below. */
+	cache = smp_load_acquire(&client->cache[index]);
+	if (cache)
+		return cache;
+	new = cache_create(client, index);
+	if (!new)
+		return ERR_PTR(-ENOMEM);
+	spin_lock(&clients_lock);
+	cache = client->cache[index];
+	if (!cache && !client->dead) {
+		new->next = client->used;
+		/* Pairs with client_first_cache(). */
+		smp_store_release(&client->used, new);
+		smp_store_release(&client->cache[index], new);
+		cache = new;
+	}
+	spin_unlock(&clients_lock);
+	if (cache != new)
+		cache_destroy(new);
+	return cache ?: ERR_PTR(-ENXIO);
+}
+
 /* The VMA of the client is gone. */
 static void client_close(struct client *client)
 {
 	struct shmzone *zone = client->zone;
-	u32 i;
+	struct cache *cache;
+	u32 count;
 
+	/* No cache comes after that, and into those there are nothing is put. */
 	spin_lock(&clients_lock);
 	hash_del_rcu(&client->by_mm);
-	spin_unlock(&clients_lock);
 	WRITE_ONCE(client->dead, true);
-	/* A cache that is not seen below is seen to be dead: cache_get(). */
-	smp_mb();
-	for (i = 0; i < client->count; i++) {
-		struct cache *cache = READ_ONCE(client->cache[i]);
-		u32 count;
-
-		if (cache)
-			cache_give_up(cache, &count);
+	spin_unlock(&clients_lock);
+	for (cache = client_first_cache(client); cache; cache = cache->next) {
+		cache_give_up(cache, &count);
 		cond_resched();
 	}
 	zone_age_soon(zone);
@@ -288,8 +318,8 @@ static vm_fault_t caches_fault(struct vm_fault *vmf)
 
 	if (IS_ERR(client) || page / MAGAZINE_PAGES >= client->count)
 		return VM_FAULT_SIGBUS;
-	cache = cache_get(client, page / MAGAZINE_PAGES);
-	if (!cache)
+	cache = client_cache(client, page / MAGAZINE_PAGES);
+	if (IS_ERR(cache))
 		return VM_FAULT_SIGBUS;
 	vmf->page = cache_lock_page(cache, page % MAGAZINE_PAGES);
 	return vmf->page ? VM_FAULT_LOCKED : VM_FAULT_SIGBUS;

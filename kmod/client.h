@@ -64,7 +64,9 @@ struct zone_clients {
  *           the client is not dead, and then there for as long as that is held
  * @user: the user that is charged
  * @rcu: for its end
- * @cache: the caches that were used, by index; they stay as long as the client
+ * @used: the caches that were used, the newest first; they stay as long as the
+ *        client, and are what is walked over, however much it has room for
+ * @cache: the same by index
  */
 struct client {
 	refcount_t ref;
@@ -77,14 +79,16 @@ struct client {
 	struct address_space *mapping;
 	struct user_account *user;
 	struct rcu_head rcu;
+	struct cache *used;
 	struct cache *cache[];
 };
 
 /**
  * struct cache - one cache
- * @lock: protects all that follows, and the pages against being mapped anew
  * @client: whose it is
+ * @next: the one of its client that was used before it
  * @index: which of its caches
+ * @lock: protects all that follows, and the pages against being mapped anew
  * @ready: @m was set up
  * @steps: slow steps of its thread
  * @seen_steps: those at the end of the last period
@@ -94,9 +98,10 @@ struct client {
  * @m: the words
  */
 struct cache {
-	struct mutex lock;	/* see above */
 	struct client *client;
+	struct cache *next;
 	u32 index;
+	struct mutex lock;	/* see above */
 	bool ready;
 	u64 steps;
 	u64 seen_steps;
@@ -134,16 +139,23 @@ struct reclaim {
 
 #define RECLAIM_BEGIN	(MAGAZINE_STOCK_MAX / 2)
 
+static inline struct cache *client_first_cache(const struct client *client)
+{
+	/* Pairs with client_cache(). */
+	return smp_load_acquire(&client->used);
+}
+
 /* client.c */
 void clients_init(struct zone_clients *clients);
 int client_mmap(struct shmzone *zone, bool write, struct vm_area_struct *vma);
 struct client *client_find(struct shmzone *zone);
 struct client *client_next(struct shmzone *zone, unsigned long *id);
 void client_put(struct client *client);
+struct cache *client_cache(struct client *client, u32 index);
 int client_sync(struct shmzone *zone, u64 id, u64 timeout_ns);
 
 /* cache.c */
-struct cache *cache_get(struct client *client, u32 index);
+struct cache *cache_create(struct client *client, u32 index);
 void cache_destroy(struct cache *cache);
 struct page *cache_lock_page(struct cache *cache, u32 i);
 int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);

@@ -33,29 +33,23 @@
 #define SEAL_TRIES	20
 #define SEAL_WAIT_MS	1
 
-/* Calls @act for each cache of the zone, until that says no. */
-static bool each_cache(struct shmzone *zone, bool (*act)(struct cache *, void *),
+/* Calls @act for each cache of the zone, unless the caller is being killed. */
+static void each_cache(struct shmzone *zone, void (*act)(struct cache *, void *),
 		       void *arg)
 {
 	unsigned long id = 0;
 	struct client *client;
-	bool go_on = true;
-	u32 i;
+	struct cache *cache;
 
-	while (go_on && (client = client_next(zone, &id))) {
-		for (i = 0; go_on && i < client->count; i++) {
-			struct cache *cache;
-
-			/* Pairs with cache_get(). */
-			cache = smp_load_acquire(&client->cache[i]);
-			if (!cache)
-				continue;
-			go_on = act(cache, arg);
+	while (!fatal_signal_pending(current) && (client = client_next(zone, &id))) {
+		for (cache = client_first_cache(client);
+		     cache && !fatal_signal_pending(current); cache = cache->next) {
+			act(cache, arg);
 			cond_resched();
 		}
 		client_put(client);
+		cond_resched();
 	}
-	return go_on;
 }
 
 static bool has_capacity(struct shmzone *zone)
@@ -63,20 +57,18 @@ static bool has_capacity(struct shmzone *zone)
 	return atomic64_read(&zone->clients.capacity);
 }
 
-static bool revoke_large(struct cache *cache, void *arg)
+static void revoke_large(struct cache *cache, void *arg)
 {
 	struct reclaim *reclaim = arg;
 
 	/* A guess will do for all passes but the last. */
 	if (reclaim->floor == 1 || data_race(cache->m.bytes) >= reclaim->floor)
 		cache_revoke(cache, false, reclaim);
-	return !fatal_signal_pending(current);
 }
 
-static bool revoke_idle(struct cache *cache, void *arg)
+static void revoke_idle(struct cache *cache, void *arg)
 {
 	cache_revoke(cache, true, arg);
-	return true;
 }
 
 /* What was freed is there for others. */
@@ -180,12 +172,11 @@ void zone_limit_caches(struct shmzone *zone, u64 limit)
 		   max(limit >> CEILING_SHIFT, CEILING_MIN));
 }
 
-static bool count_one(struct cache *cache, void *arg)
+static void count_one(struct cache *cache, void *arg)
 {
 	/* Without capacity there is nothing in it. */
 	if (data_race(cache->m.bytes))
 		cache_count(cache, arg);
-	return true;
 }
 
 void zone_count_caches(struct shmzone *zone, struct cache_figures *figures)
