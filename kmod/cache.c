@@ -24,6 +24,10 @@
  *	busy = 0			  0: take all there is, shut all bins
  *					drop the cache's lock
  *
+ * (It looks once more before all that: a cache that is busy as it is need not be
+ * unmapped to learn that, which its thread and each fork would have to pay for.
+ * A 0 proves nothing yet.)
+ *
  * A store to busy that came before the unmapping is seen; one that did not,
  * waits in the fault for the cache's lock and finds empty bins. The page lock is
  * what makes "unmapped" certain: the kernel maps the page of a fault after
@@ -472,6 +476,10 @@ void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim)
 	if (READ_ONCE(cache->client->dead) || !cache->m.bytes ||
 	    (if_idle && !is_idle(cache)))
 		goto out;
+	if (magazines_busy(&cache->m)) {
+		reclaim->busy++;
+		goto out;
+	}
 	unmap_head(cache);
 	if (magazines_busy(&cache->m)) {
 		reclaim->busy++;

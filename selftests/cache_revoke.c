@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -266,6 +267,40 @@ TEST(busy_is_left_alone)
 	ASSERT_EQ(9, reclaim(zone, &answer));
 	ASSERT_EQ(0, answer.out_busy);
 	ASSERT_EQ(0, stat_of(zone).out_live_objects);
+}
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_minflt;
+}
+
+/* So nobody has to pay for a thread that stays at work for ever. */
+TEST(busy_is_not_unmapped)
+{
+	int zone = create(control_fd(), MIB), i;
+	struct shmzone_cache *caches = map_caches_ok(zone, 1);
+	volatile __u32 *busy = &caches->busy;
+	struct shmzone_cache_reclaim answer;
+	long before;
+
+	ASSERT_EQ(9, cache_fill(zone, caches, 0, class_of(zone, 64), 9));
+	*busy = 1;
+	before = faults();
+	for (i = 0; i < 1000; i++) {
+		ASSERT_EQ(0, reclaim(zone, &answer));
+		*busy = answer.out_busy;
+	}
+	ASSERT_EQ(1, *busy);
+	/* Others than those of this page may come at any time, but not so many. */
+	ASSERT_GT(500, faults() - before);
+	*busy = 0;
+	ASSERT_EQ(9, reclaim(zone, &answer));
+	before = faults();
+	*busy = 0;
+	ASSERT_LT(before, faults());
 }
 
 TEST(idle_stock)
