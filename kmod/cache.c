@@ -37,6 +37,11 @@
  * held. Pages other than the first need not be unmapped: words are touched
  * after the store to busy alone.
  *
+ * A thread may end in the middle of an operation, and its cache stay busy. So the
+ * cache remembers which thread made the last slow step. That is whose cache it is,
+ * as another thread has to begin with a slow step; and once that thread has ended,
+ * nobody is at work.
+ *
  * Locks: the cache's, then the page's, then those that unmapping takes; or the
  * cache's, then the heap's, and what freeing in a strict zone takes. Under the
  * cache's no user memory is touched, nothing is allocated, and no other
@@ -45,6 +50,8 @@
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/pid.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -120,6 +127,7 @@ void cache_destroy(struct cache *cache)
 	for (i = 0; i < MAGAZINE_PAGES; i++)
 		if (cache->m.page[i])
 			page_free(clients, cache->m.page[i]);
+	put_pid(cache->thread);
 	atomic64_sub(sizeof(*cache), &clients->kernel_bytes);
 	atomic64_dec(&clients->caches);
 	kfree(cache);
@@ -170,6 +178,42 @@ struct page *cache_lock_page(struct cache *cache, u32 i)
 	return page;
 }
 
+/* The thread. */
+
+/* A thread that is only waited for runs no program any more. */
+static bool has_ended(struct pid *thread)
+{
+	struct task_struct *task;
+	bool ended;
+
+	rcu_read_lock();
+	task = pid_task(thread, PIDTYPE_PID);
+	ended = !task || READ_ONCE(task->exit_state);
+	rcu_read_unlock();
+	return ended;
+}
+
+/* Whether the thread says so and can still say so. */
+static bool at_work(struct cache *cache)
+{
+	lockdep_assert_held(&cache->lock);
+	if (!magazines_busy(&cache->m))
+		return false;
+	if (!cache->thread || !has_ended(cache->thread))
+		return true;
+	magazines_end_busy(&cache->m);
+	return false;
+}
+
+static void set_thread(struct cache *cache)
+{
+	lockdep_assert_held(&cache->lock);
+	if (cache->thread == task_pid(current))
+		return;
+	put_pid(cache->thread);
+	cache->thread = get_pid(task_pid(current));
+}
+
 /* Steps of the thread. */
 
 static void tell_wrong(struct cache *cache)
@@ -187,12 +231,13 @@ static int cache_begin(struct cache *cache)
 	mutex_lock(&cache->lock);
 	if (READ_ONCE(cache->client->dead))
 		ret = -ENXIO;
-	else if (magazines_busy(&cache->m))
+	else if (at_work(cache))
 		ret = -EBUSY;
 	if (ret) {
 		mutex_unlock(&cache->lock);
 		return ret;
 	}
+	set_thread(cache);
 	if (!cache->ready)
 		magazines_init(&cache->m, CACHE_PAGE_ENTRY);
 	cache->ready = true;
@@ -423,7 +468,7 @@ int cache_give_up(struct cache *cache, u32 *count)
 
 	*count = 0;
 	mutex_lock(&cache->lock);
-	if (!READ_ONCE(cache->client->dead) && magazines_busy(&cache->m))
+	if (!READ_ONCE(cache->client->dead) && at_work(cache))
 		ret = -EBUSY;
 	else
 		*count = empty(cache);
@@ -476,12 +521,12 @@ void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim)
 	if (READ_ONCE(cache->client->dead) || !cache->m.bytes ||
 	    (if_idle && !is_idle(cache)))
 		goto out;
-	if (magazines_busy(&cache->m)) {
+	if (at_work(cache)) {
 		reclaim->busy++;
 		goto out;
 	}
 	unmap_head(cache);
-	if (magazines_busy(&cache->m)) {
+	if (at_work(cache)) {
 		reclaim->busy++;
 		goto out;
 	}

@@ -22,6 +22,7 @@ struct address_space;
 struct file;
 struct mm_struct;
 struct page;
+struct pid;
 struct shmzone;
 struct user_account;
 struct vm_area_struct;
@@ -90,6 +91,7 @@ struct client {
  * @index: which of its caches
  * @lock: protects all that follows, and the pages against being mapped anew
  * @ready: @m was set up
+ * @thread: who made the last slow step: its thread
  * @steps: slow steps of its thread
  * @seen_steps: those at the end of the last period
  * @seen_slots: what was in it then
@@ -103,6 +105,7 @@ struct cache {
 	u32 index;
 	struct mutex lock;	/* see above */
 	bool ready;
+	struct pid *thread;
 	u64 steps;
 	u64 seen_steps;
 	u64 seen_slots;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -303,16 +304,131 @@ TEST(busy_is_not_unmapped)
 	ASSERT_LT(before, faults());
 }
 
+/* A thread that ends at work. */
+struct vanishing {
+	int zone;
+	__u32 class;
+	struct shmzone_cache *caches;
+	pthread_t thread;
+	pid_t id;
+};
+
+static void *vanishes(void *arg)
+{
+	struct vanishing *v = arg;
+
+	v->id = syscall(SYS_gettid);
+	if (cache_fill(v->zone, v->caches, 1, v->class, 9) == 9)
+		cache_at(v->caches, 1)->busy = 1;
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+/* Joining it is possible a little before that. */
+static void await_end(const struct vanishing *v)
+{
+	pthread_join(v->thread, NULL);
+	while (!syscall(SYS_tgkill, getpid(), v->id, 0))
+		usleep(100);
+}
+
+TEST(thread_that_vanished)
+{
+	int zone = create(control_fd(), MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	struct shmzone_cache *cache = cache_at(caches, 1);
+	struct vanishing v = { zone, class_of(zone, 64), caches };
+	struct shmzone_cache_reclaim answer;
+	int round;
+
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, pthread_create(&v.thread, NULL, vanishes, &v));
+		await_end(&v);
+		/* Taken back, or taken over. */
+		if (!round) {
+			reclaim(zone, &answer);
+			ASSERT_EQ(0, answer.out_busy);
+		} else {
+			drain_all(zone, 1);
+		}
+		ASSERT_EQ(0, cache->busy);
+		ASSERT_EQ(0, stat_of(zone).out_live_objects);
+	}
+	/* Now it is this thread's, which lives. */
+	ASSERT_EQ(9, cache_fill(zone, caches, 1, v.class, 9));
+	cache->busy = 1;
+	ASSERT_EQ(0, reclaim(zone, &answer));
+	ASSERT_EQ(1, answer.out_busy);
+	ASSERT_EQ(1, cache->busy);
+}
+
+/* The first thread of a process ends, and others go on: it is there, but dead. */
+static void *looks_after_main(void *arg)
+{
+	struct vanishing *v = arg;
+	struct shmzone_cache_reclaim answer;
+	int i;
+
+	for (i = 0; i < 3000; i++) {
+		usleep(10000);
+		if (_try_reclaim(v->zone, &answer) == 9 && !answer.out_busy)
+			_exit(0);
+	}
+	_exit(1);
+}
+
+static int main_vanishes(void *arg)
+{
+	struct vanishing *v = arg;
+
+	v->caches = map_caches(v->zone, 2);
+	if (v->caches == MAP_FAILED ||
+	    pthread_create(&v->thread, NULL, looks_after_main, v))
+		return 2;
+	vanishes(v);
+	return 3;
+}
+
+TEST(first_thread_that_vanished)
+{
+	int zone = create(control_fd(), MIB);
+	struct vanishing v = { zone, class_of(zone, 64) };
+
+	ASSERT_EQ(0, in_child(main_vanishes, &v));
+}
+
+static bool comes_to_nothing(int zone)
+{
+	struct shmzone_stat stat;
+	int tenths;
+
+	for (tenths = 0; tenths < 300; tenths++) {
+		if (!_try_stat(zone, &stat) && !stat.out_cached_objects)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+/* Nobody has to ask for it. */
+TEST(idle_stock_of_a_thread_that_vanished)
+{
+	int zone = create(control_fd(), MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	struct vanishing v = { zone, class_of(zone, 64), caches };
+
+	ASSERT_EQ(0, pthread_create(&v.thread, NULL, vanishes, &v));
+	await_end(&v);
+	ASSERT_TRUE(comes_to_nothing(zone));
+}
+
 TEST(idle_stock)
 {
 	int zone = create(control_fd(), MIB);
 	struct shmzone_cache *caches = map_caches_ok(zone, 2);
-	int tenths;
 
 	cache_fill(zone, caches, 0, class_of(zone, 64), 50);
-	for (tenths = 0; tenths < 300 && stat_of(zone).out_cached_objects; tenths++)
-		usleep(100000);
-	ASSERT_EQ(0, stat_of(zone).out_cached_objects);
+	ASSERT_TRUE(comes_to_nothing(zone));
 	ASSERT_EQ(1, stat_of(zone).out_revocations);
 }
 
@@ -390,166 +506,6 @@ TEST(pollers)
 	ASSERT_EQ(0, poll(&poller, 1, 0));
 	ASSERT_EQ(0, cache_free(zone, caches, 0, class, slots[0]));
 	ASSERT_EQ(1, poll(&poller, 1, 0));
-}
-
-/* A cache that is scribbled on. */
-
-struct scribble {
-	struct shmzone_cache *caches;
-	unsigned int seed;
-	bool stop;
-	pthread_t thread;
-};
-
-static void *scribbles(void *arg)
-{
-	struct scribble *s = arg;
-	volatile __u32 *words = (volatile __u32 *)s->caches;
-
-	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
-		unsigned int at = rand_r(&s->seed) % (3200 / 4);
-
-		/* Mostly what could be right. */
-		words[at] = rand_r(&s->seed) % 3 ? rand_r(&s->seed) % 4096 :
-						   (unsigned int)rand_r(&s->seed);
-		s->caches->busy = 0;
-		cache_words(s->caches)[512 + rand_r(&s->seed) % 7680] =
-			(__u64)rand_r(&s->seed) % (2 * ZONE_BYTES);
-	}
-	return NULL;
-}
-
-/* No refill gives out what is live, or one slot twice, whatever others do. */
-TEST(scribbling)
-{
-	int zone = create(control_fd(), ZONE_BYTES);
-	struct shmzone_cache *caches = map_caches_ok(zone, 2);
-	struct scribble s = { .caches = caches, .seed = 3 };
-	unsigned int i, seed = 1;
-
-	ASSERT_EQ(0, pthread_create(&s.thread, NULL, scribbles, &s));
-	for (i = 0; i < 4000; i++) {
-		__u32 class = 1 + rand_r(&seed) % (SHMZONE_CLASSES - 1);
-		__u32 group = rand_r(&seed) % 3 ? 0 : rand_r(&seed) % 16;
-
-		switch (rand_r(&seed) % 8) {
-		case 0:
-			_try_reclaim(zone, NULL);
-			break;
-		case 1:
-			_try_drain_all(zone, 0);
-			break;
-		case 2:
-		case 3:
-		case 4:
-			_try_drain(zone, 0, class, group, NULL);
-			break;
-		default:
-			_try_refill(zone, 0, class, group, NULL);
-		}
-	}
-	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
-	pthread_join(s.thread, NULL);
-	printf("# %llu bad bins, %llu bad frees\n", stat_of(zone).out_bad_bins,
-	       stat_of(zone).out_bad_not_live + stat_of(zone).out_bad_outside);
-	ASSERT_LT(0, stat_of(zone).out_bad_bins);
-	ASSERT_TRUE(zone_consistent(zone));
-	ASSERT_EQ(0, munmap(caches, 2 * SHMZONE_CACHE_BYTES));
-	ASSERT_EQ(0, stat_of(zone).out_cached_objects);
-	ASSERT_TRUE(zone_consistent(zone));
-}
-
-/* What a wrong word says is freed: nothing, or one object, and that once. */
-TEST(wrong_words)
-{
-	int zone = create(control_fd(), ZONE_BYTES);
-	struct shmzone_cache *caches = map_caches_ok(zone, 1);
-	__u32 class = class_of(zone, 64), at;
-	__u64 object = alloc(zone, 4096), mine;
-
-	ASSERT_EQ(8, cache_fill(zone, caches, 0, class, 8));
-	at = caches->bin[class].base;
-	mine = cache_words(caches)[at];
-	cache_words(caches)[at] = ~0ULL;
-	cache_words(caches)[at + 1] = mine;
-	cache_words(caches)[at + 2] = mine;
-	cache_words(caches)[at + 3] = mine + 8;
-	ASSERT_EQ(5, drain_all(zone, 0));
-	query(zone, object, &(struct shmzone_query){});
-	/* Those that were written over are live still. */
-	ASSERT_EQ(4, stat_of(zone).out_live_objects);
-	ASSERT_TRUE(zone_consistent(zone));
-}
-
-/* Two threads in REFILL and DRAIN of one cache. */
-struct sharing {
-	int zone;
-	__u32 class;
-	bool stop;
-	unsigned long done;
-	pthread_t thread;
-};
-
-static void *refills(void *arg)
-{
-	struct sharing *s = arg;
-
-	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
-		s->done += !_try_refill(s->zone, 0, s->class, 0, NULL);
-		_try_drain(s->zone, 0, s->class, 0, NULL);
-	}
-	return NULL;
-}
-
-TEST(one_cache_of_several_threads)
-{
-	int zone = create(control_fd(), ZONE_BYTES), i;
-	struct shmzone_cache *caches = map_caches_ok(zone, 1);
-	struct sharing s[WORKERS];
-
-	for (i = 0; i < WORKERS; i++) {
-		s[i] = (struct sharing) { zone, class_of(zone, 64) };
-		ASSERT_EQ(0, pthread_create(&s[i].thread, NULL, refills, &s[i]));
-	}
-	for (i = 0; i < 50; i++) {
-		_try_drain_all(zone, 0);
-		usleep(10000);
-	}
-	for (i = 0; i < WORKERS; i++)
-		__atomic_store_n(&s[i].stop, true, __ATOMIC_RELAXED);
-	for (i = 0; i < WORKERS; i++) {
-		pthread_join(s[i].thread, NULL);
-		ASSERT_LT(0, s[i].done);
-	}
-	ASSERT_EQ(stat_of(zone).out_cached_objects, stat_of(zone).out_live_objects);
-	ASSERT_EQ(0, munmap(caches, SHMZONE_CACHE_BYTES));
-	ASSERT_EQ(0, stat_of(zone).out_live_objects);
-	ASSERT_TRUE(zone_consistent(zone));
-}
-
-/* The mapping goes while others refill: all that they put or hold comes back. */
-TEST(unmapped_under_way)
-{
-	int zone = create(control_fd(), ZONE_BYTES), i, round;
-	struct sharing s[WORKERS];
-
-	for (i = 0; i < WORKERS; i++) {
-		s[i] = (struct sharing) { zone, class_of(zone, 64) };
-		ASSERT_EQ(0, pthread_create(&s[i].thread, NULL, refills, &s[i]));
-	}
-	for (round = 0; round < 60; round++) {
-		struct shmzone_cache *caches = map_caches_ok(zone, 1);
-
-		usleep(5000);
-		ASSERT_EQ(0, munmap(caches, SHMZONE_CACHE_BYTES));
-	}
-	for (i = 0; i < WORKERS; i++)
-		__atomic_store_n(&s[i].stop, true, __ATOMIC_RELAXED);
-	for (i = 0; i < WORKERS; i++)
-		pthread_join(s[i].thread, NULL);
-	ASSERT_EQ(0, stat_of(zone).out_live_objects);
-	ASSERT_EQ(0, stat_of(zone).out_caches);
-	ASSERT_TRUE(zone_consistent(zone));
 }
 
 TEST_HARNESS_MAIN

@@ -198,4 +198,10 @@ static inline bool magazines_busy(const struct magazines *m)
 	return READ_ONCE(magazines_head(m)->busy);
 }
 
+/* The thread is no more, and left it at that. */
+static inline void magazines_end_busy(const struct magazines *m)
+{
+	WRITE_ONCE(magazines_head(m)->busy, 0);
+}
+
 #endif /* SHMZONE_CORE_MAGAZINE_H */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Caches in the hands of those who do not keep to the protocol: words that are
+ * wrong, threads that share a cache, mappings that go while it is in use. The
+ * allocator stays consistent, nothing is lost, and others are not harmed.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "utils.h"
+#include "caches.h"
+
+#define WORKERS		3
+#define ZONE_BYTES	(4 * MIB)
+
+/* A cache that is scribbled on. */
+
+struct scribble {
+	struct shmzone_cache *caches;
+	unsigned int seed;
+	bool stop;
+	pthread_t thread;
+};
+
+static void *scribbles(void *arg)
+{
+	struct scribble *s = arg;
+	volatile __u32 *words = (volatile __u32 *)s->caches;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
+		unsigned int at = rand_r(&s->seed) % (3200 / 4);
+
+		/* Mostly what could be right. */
+		words[at] = rand_r(&s->seed) % 3 ? rand_r(&s->seed) % 4096 :
+						   (unsigned int)rand_r(&s->seed);
+		s->caches->busy = 0;
+		cache_words(s->caches)[512 + rand_r(&s->seed) % 7680] =
+			(__u64)rand_r(&s->seed) % (2 * ZONE_BYTES);
+	}
+	return NULL;
+}
+
+/* No refill gives out what is live, or one slot twice, whatever others do. */
+TEST(scribbling)
+{
+	int zone = create(control_fd(), ZONE_BYTES);
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	struct scribble s = { .caches = caches, .seed = 3 };
+	unsigned int i, seed = 1;
+
+	ASSERT_EQ(0, pthread_create(&s.thread, NULL, scribbles, &s));
+	for (i = 0; i < 4000; i++) {
+		__u32 class = 1 + rand_r(&seed) % (SHMZONE_CLASSES - 1);
+		__u32 group = rand_r(&seed) % 3 ? 0 : rand_r(&seed) % 16;
+
+		switch (rand_r(&seed) % 8) {
+		case 0:
+			_try_reclaim(zone, NULL);
+			break;
+		case 1:
+			_try_drain_all(zone, 0);
+			break;
+		case 2:
+		case 3:
+		case 4:
+			_try_drain(zone, 0, class, group, NULL);
+			break;
+		default:
+			_try_refill(zone, 0, class, group, NULL);
+		}
+	}
+	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
+	pthread_join(s.thread, NULL);
+	printf("# %llu bad bins, %llu bad frees\n", stat_of(zone).out_bad_bins,
+	       stat_of(zone).out_bad_not_live + stat_of(zone).out_bad_outside);
+	ASSERT_LT(0, stat_of(zone).out_bad_bins);
+	ASSERT_TRUE(zone_consistent(zone));
+	ASSERT_EQ(0, munmap(caches, 2 * SHMZONE_CACHE_BYTES));
+	ASSERT_EQ(0, stat_of(zone).out_cached_objects);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+/* What a wrong word says is freed: nothing, or one object, and that once. */
+TEST(wrong_words)
+{
+	int zone = create(control_fd(), ZONE_BYTES);
+	struct shmzone_cache *caches = map_caches_ok(zone, 1);
+	__u32 class = class_of(zone, 64), at;
+	__u64 object = alloc(zone, 4096), mine;
+
+	ASSERT_EQ(8, cache_fill(zone, caches, 0, class, 8));
+	at = caches->bin[class].base;
+	mine = cache_words(caches)[at];
+	cache_words(caches)[at] = ~0ULL;
+	cache_words(caches)[at + 1] = mine;
+	cache_words(caches)[at + 2] = mine;
+	cache_words(caches)[at + 3] = mine + 8;
+	ASSERT_EQ(5, drain_all(zone, 0));
+	query(zone, object, &(struct shmzone_query){});
+	/* Those that were written over are live still. */
+	ASSERT_EQ(4, stat_of(zone).out_live_objects);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+/* Two threads in REFILL and DRAIN of one cache. */
+struct sharing {
+	int zone;
+	__u32 class;
+	bool stop;
+	unsigned long done;
+	pthread_t thread;
+};
+
+static void *refills(void *arg)
+{
+	struct sharing *s = arg;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
+		s->done += !_try_refill(s->zone, 0, s->class, 0, NULL);
+		_try_drain(s->zone, 0, s->class, 0, NULL);
+	}
+	return NULL;
+}
+
+TEST(one_cache_of_several_threads)
+{
+	int zone = create(control_fd(), ZONE_BYTES), i;
+	struct shmzone_cache *caches = map_caches_ok(zone, 1);
+	struct sharing s[WORKERS];
+
+	for (i = 0; i < WORKERS; i++) {
+		s[i] = (struct sharing) { zone, class_of(zone, 64) };
+		ASSERT_EQ(0, pthread_create(&s[i].thread, NULL, refills, &s[i]));
+	}
+	for (i = 0; i < 50; i++) {
+		_try_drain_all(zone, 0);
+		usleep(10000);
+	}
+	for (i = 0; i < WORKERS; i++)
+		__atomic_store_n(&s[i].stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < WORKERS; i++) {
+		pthread_join(s[i].thread, NULL);
+		ASSERT_LT(0, s[i].done);
+	}
+	ASSERT_EQ(stat_of(zone).out_cached_objects, stat_of(zone).out_live_objects);
+	ASSERT_EQ(0, munmap(caches, SHMZONE_CACHE_BYTES));
+	ASSERT_EQ(0, stat_of(zone).out_live_objects);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+/* The mapping goes while others refill: all that they put or hold comes back. */
+TEST(unmapped_under_way)
+{
+	int zone = create(control_fd(), ZONE_BYTES), i, round;
+	struct sharing s[WORKERS];
+
+	for (i = 0; i < WORKERS; i++) {
+		s[i] = (struct sharing) { zone, class_of(zone, 64) };
+		ASSERT_EQ(0, pthread_create(&s[i].thread, NULL, refills, &s[i]));
+	}
+	for (round = 0; round < 60; round++) {
+		struct shmzone_cache *caches = map_caches_ok(zone, 1);
+
+		usleep(5000);
+		ASSERT_EQ(0, munmap(caches, SHMZONE_CACHE_BYTES));
+	}
+	for (i = 0; i < WORKERS; i++)
+		__atomic_store_n(&s[i].stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < WORKERS; i++)
+		pthread_join(s[i].thread, NULL);
+	ASSERT_EQ(0, stat_of(zone).out_live_objects);
+	ASSERT_EQ(0, stat_of(zone).out_caches);
+	ASSERT_TRUE(zone_consistent(zone));
+}
+
+TEST_HARNESS_MAIN
