@@ -20,6 +20,7 @@
 
 struct address_space;
 struct file;
+struct heap_request;
 struct mm_struct;
 struct page;
 struct pid;
@@ -127,6 +128,7 @@ struct cache_figures {
 /**
  * struct reclaim - taking stock back, in passes: the largest first
  * @floor: caches with less capacity than so many bytes are left to later passes
+ * @below: the largest capacity of those
  * @caches: caches whose stock was taken back so far
  * @busy: caches that were left alone, since their thread was at work
  * @slots: slots that were freed
@@ -135,6 +137,7 @@ struct cache_figures {
  */
 struct reclaim {
 	u64 floor;
+	u64 below;
 	u32 caches;
 	u32 busy;
 	u64 slots;
@@ -169,7 +172,8 @@ void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim);
 void cache_count(struct cache *cache, struct cache_figures *figures);
 
 /* reclaim.c */
-bool zone_reclaim(struct shmzone *zone, struct reclaim *reclaim);
+bool zone_reclaim(struct shmzone *zone, const struct heap_request *req,
+		  struct reclaim *reclaim);
 int zone_reclaim_all(struct shmzone *zone, struct reclaim *reclaim);
 void zone_reclaim_idle(struct shmzone *zone);
 void zone_reclaim_sealed(struct shmzone *zone);

@@ -106,7 +106,7 @@ int alloc_batch(struct shmzone *zone, const struct zone_request *request)
 			return -EINTR;
 		}
 		if (ret < (int)n && (ret >= 0 || ret == -ENOMEM) && done < request->enough &&
-		    zone_reclaim(zone, &reclaim))
+		    zone_reclaim(zone, req, &reclaim))
 			continue;
 		if (ret < (int)n) {
 			/* Those of later pieces fail without being tried. */

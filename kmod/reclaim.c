@@ -4,7 +4,8 @@
  *
  * - A request that falls short takes back the stock of caches, the largest
  *   first, until it is served or nothing is left. So does each attempt of one
- *   that waits.
+ *   that waits. A request that all stock together could not serve, as spans, which
+ *   are in no cache, leave no room for it, takes nothing.
  * - While somebody waits for memory, or polls a zone that is short of it, and
  *   once nothing may be allocated any more, caches get no capacity, and what they
  *   have is taken back: frees then come to the kernel, which wakes the waiters.
@@ -13,7 +14,7 @@
  * A cache whose thread is at work is left alone. The periodic work comes back to
  * it for as long as any cache has capacity.
  *
- * "The largest first" goes by capacity, and by powers of eight: that takes no
+ * "The largest first" goes by capacity, and by steps of eight times: that takes no
  * memory and a few passes over the clients. All passes but the last look at the
  * capacity without the cache's lock; the last takes every lock, so that it
  * misses no growth that did not see the caches shunned.
@@ -23,6 +24,7 @@
 #include <linux/sched/signal.h>
 
 #include "client.h"
+#include "core/heap.h"
 #include "shmzone.h"
 
 #define FLOOR_SHIFT	3
@@ -60,10 +62,23 @@ static bool has_capacity(struct shmzone *zone)
 static void revoke_large(struct cache *cache, void *arg)
 {
 	struct reclaim *reclaim = arg;
-
 	/* A guess will do for all passes but the last. */
-	if (reclaim->floor == 1 || data_race(cache->m.bytes) >= reclaim->floor)
+	u64 bytes = data_race(cache->m.bytes);
+
+	if (reclaim->floor == 1 || bytes >= reclaim->floor)
 		cache_revoke(cache, false, reclaim);
+	else
+		reclaim->below = max(reclaim->below, bytes);
+}
+
+static void reclaim_pass(struct shmzone *zone, struct reclaim *reclaim)
+{
+	reclaim->below = 0;
+	each_cache(zone, revoke_large, reclaim);
+	if (reclaim->floor == 1)
+		reclaim->floor = 0;
+	else
+		reclaim->floor = max(reclaim->below >> FLOOR_SHIFT, 1ULL);
 }
 
 static void revoke_idle(struct cache *cache, void *arg)
@@ -80,27 +95,43 @@ static void settle(struct shmzone *zone, const struct reclaim *reclaim)
 	zone_wake(zone);
 }
 
+/* Whether a request could be served if all were free that may be in caches. */
+static bool stock_may_help(struct shmzone *zone, const struct heap_request *req)
+{
+	u32 class = class_for(req->bytes, req->align);
+	u64 pages = class_run_pages(class, req->bytes);
+	struct heap_class_stat spans, slots;
+	struct heap_stat stat;
+
+	heap_get_stat(zone->heap, &stat);
+	heap_get_class_stat(zone->heap, CLASS_SPAN, CLASS_GROUPS, &spans);
+	if (pages < zone->bytes >> PAGE_SHIFT && spans.total <= stat.limit_pages &&
+	    pages <= stat.limit_pages - spans.total)
+		return true;
+	if (class == CLASS_SPAN)
+		return false;
+	heap_get_class_stat(zone->heap, class, req->group, &slots);
+	return slots.total;
+}
+
 /**
  * zone_reclaim() - take back stock for a request that fell short
  * @zone: the zone
+ * @req: what is wanted
  * @reclaim: how far that went already; moves on
  *
  * Context: may sleep; the caller holds no lock.
  * Return: whether it is worth to try again.
  */
-bool zone_reclaim(struct shmzone *zone, struct reclaim *reclaim)
+bool zone_reclaim(struct shmzone *zone, const struct heap_request *req,
+		  struct reclaim *reclaim)
 {
 	u64 before = reclaim->slots;
 
-	while (reclaim->floor && has_capacity(zone)) {
-		each_cache(zone, revoke_large, reclaim);
-		if (reclaim->floor == 1)
-			reclaim->floor = 0;
-		else
-			reclaim->floor = max(reclaim->floor >> FLOOR_SHIFT, 1ULL);
-		if (reclaim->slots != before)
-			break;
-	}
+	if (!has_capacity(zone) || !stock_may_help(zone, req))
+		return false;
+	while (reclaim->floor && reclaim->slots == before && has_capacity(zone))
+		reclaim_pass(zone, reclaim);
 	settle(zone, reclaim);
 	return reclaim->slots != before;
 }
@@ -115,7 +146,7 @@ bool zone_reclaim(struct shmzone *zone, struct reclaim *reclaim)
 int zone_reclaim_all(struct shmzone *zone, struct reclaim *reclaim)
 {
 	reclaim->floor = 1;
-	each_cache(zone, revoke_large, reclaim);
+	reclaim_pass(zone, reclaim);
 	settle(zone, reclaim);
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }

@@ -229,12 +229,10 @@ static enum outlook outlook_for(struct shmzone *zone,
 				const struct heap_request *req)
 {
 	u32 class = class_for(req->bytes, req->align);
-	u64 pages = class_table[class].slab_pages;
+	u64 pages = class_run_pages(class, req->bytes);
 	struct heap_class_stat slots = {};
 	struct heap_stat stat;
 
-	if (class == CLASS_SPAN)
-		pages = class_span_pages(req->bytes);
 	heap_get_stat(zone->heap, &stat);
 	if (pages >= zone->bytes >> PAGE_SHIFT || pages > stat.limit_pages) {
 		/* Slots of a slab from before the limit was lowered will do. */
@@ -294,7 +292,7 @@ static int try_alloc(struct shmzone *zone, const struct zone_request *request,
 	if (*outlook != NEVER) {
 		note_shortage(&zone->wait, events);
 		if (READ_ONCE(zone->wait.exhausted))
-			zone_reclaim(zone, &last);
+			zone_reclaim(zone, request->req, &last);
 	}
 	if (*outlook == PERHAPS && events != UNWATCHED)
 		ask_retry(zone);

@@ -270,6 +270,28 @@ TEST(busy_is_left_alone)
 	ASSERT_EQ(0, stat_of(zone).out_live_objects);
 }
 
+/* What can never succeed, or not by what is in caches, takes nothing from them. */
+TEST(hopeless)
+{
+	int zone = create_limited(control_fd(), 2 * MIB, MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 1);
+	__u32 class = class_of(zone, 64);
+	__u64 offset, span;
+
+	ASSERT_EQ(20, cache_fill(zone, caches, 0, class, 20));
+	fail_alloc(ENOMEM, zone, 4 * MIB, 1, &offset);
+	fail_alloc(ENOMEM, zone, MIB + page_bytes(), 1, &offset);
+	ASSERT_EQ(20, cache_used(caches, class));
+	/* Spans leave no room for it. */
+	span = alloc(zone, MIB / 2);
+	fail_alloc(ENOMEM, zone, MIB / 2 + page_bytes(), 1, &offset);
+	ASSERT_EQ(20, cache_used(caches, class));
+	free_at(zone, span);
+	/* That many pages there are once nothing is in the cache. */
+	alloc_objects(zone, MIB, 1, &offset);
+	ASSERT_EQ(0, cache_used(caches, class));
+}
+
 static long faults(void)
 {
 	struct rusage usage;

@@ -60,6 +60,13 @@ static inline u64 class_span_pages(u64 bytes)
 	return (bytes >> PAGE_SHIFT) + !!(bytes & (PAGE_SIZE - 1));
 }
 
+/* Pages of a run of a class: of a slab, or of a span for so many bytes. */
+static inline u64 class_run_pages(u32 class, u64 bytes)
+{
+	return class == CLASS_SPAN ? class_span_pages(bytes) :
+				     class_table[class].slab_pages;
+}
+
 /**
  * class_align() - the alignment all objects of a class have
  */
