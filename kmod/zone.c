@@ -88,9 +88,9 @@ void zone_wake_soon(struct shmzone *zone)
 
 /* heap_ops: the heap's pages are this zone's pages. */
 
-static int zone_prepare(void *owner, u64 first, u64 n, u64 marked)
+static int zone_prepare(void *keeper, u64 first, u64 n, u64 marked)
 {
-	struct shmzone *zone = owner;
+	struct shmzone *zone = keeper;
 	int ret = pagemap_prepare(&zone->map, first, marked);
 
 	if (ret || !zone_is(zone, SHMZONE_CREATE_COMMITTED))
@@ -98,18 +98,18 @@ static int zone_prepare(void *owner, u64 first, u64 n, u64 marked)
 	return zone_commit(zone, first, n);
 }
 
-static void zone_mark(void *owner, u64 first, u64 n, u32 mark)
+static void zone_mark(void *keeper, u64 first, u64 n, u32 mark)
 {
-	struct shmzone *zone = owner;
+	struct shmzone *zone = keeper;
 
 	pagemap_mark(&zone->map, first, n,
 		     HEAP_MARK_CLASS(mark) | HEAP_MARK_GROUP(mark) << 6 |
 			     HEAP_MARK_KIND(mark) << 10);
 }
 
-static void zone_release_run(void *owner, u64 first, u64 n)
+static void zone_release_run(void *keeper, u64 first, u64 n)
 {
-	zone_punch(owner, first, n);
+	zone_punch(keeper, first, n);
 }
 
 static const struct heap_ops plain_heap_ops = {

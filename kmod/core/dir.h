@@ -5,7 +5,7 @@
  * An entry is a word, 0 where there is none:
  *
  *	slab	pointer to the descriptor, tag 1; the same on every page of it
- *	span	tag 2, group, length; on the first page only: a page that is
+ *	span	tag 2, group, length, who owns it; on the first page only: a page that is
  *		taken and has no entry lies inside a span
  *	busy	tag 4: taken, but not yet what it is to become
  *
@@ -36,6 +36,8 @@
 #define DIR_GROUP_SHIFT	3
 #define DIR_GROUP_MASK	15ULL
 #define DIR_PAGES_SHIFT	7
+#define DIR_PAGES_MASK	0xffffffffULL
+#define DIR_WHO_SHIFT	40
 
 struct slab;
 
@@ -44,9 +46,10 @@ static inline u64 dir_slab_entry(struct slab *slab)
 	return (unsigned long)slab | DIR_SLAB;
 }
 
-static inline u64 dir_span_entry(u64 pages, u32 group)
+static inline u64 dir_span_entry(u64 pages, u32 group, u16 who)
 {
-	return pages << DIR_PAGES_SHIFT | group << DIR_GROUP_SHIFT | DIR_SPAN;
+	return (u64)who << DIR_WHO_SHIFT | pages << DIR_PAGES_SHIFT |
+	       group << DIR_GROUP_SHIFT | DIR_SPAN;
 }
 
 static inline bool dir_is_slab(u64 entry)
@@ -73,12 +76,18 @@ static inline struct slab *dir_slab(u64 entry)
 
 static inline u64 dir_span_pages(u64 entry)
 {
-	return entry >> DIR_PAGES_SHIFT;
+	return entry >> DIR_PAGES_SHIFT & DIR_PAGES_MASK;
 }
 
 static inline u32 dir_span_group(u64 entry)
 {
 	return entry >> DIR_GROUP_SHIFT & DIR_GROUP_MASK;
+}
+
+/* Whatever the entry was made with. */
+static inline u16 dir_span_who(u64 entry)
+{
+	return entry >> DIR_WHO_SHIFT;
 }
 
 /* Entries of a leaf, and as many slots of a node above, see dir.c. */

@@ -13,7 +13,7 @@ u32 heap_shards = 1;
 
 /* Life. */
 
-struct heap *heap_create(u64 pages, u64 limit, const struct heap_ops *ops, void *owner)
+struct heap *heap_create(u64 pages, u64 limit, const struct heap_ops *ops, void *keeper)
 {
 	struct heap *heap;
 
@@ -24,7 +24,7 @@ struct heap *heap_create(u64 pages, u64 limit, const struct heap_ops *ops, void 
 		return NULL;
 	atomic64_set(&heap->kernel_bytes, sizeof(*heap));
 	heap->ops = ops;
-	heap->owner = owner;
+	heap->keeper = keeper;
 	heap->shards_max = min_t(u32, max(heap_shards, 1U), HEAP_SHARDS_MAX);
 	heap->limit_pages = limit;
 	core_lock_init(&heap->lock);
@@ -42,27 +42,33 @@ static size_t shelf_bytes(const struct heap *heap)
 	return sizeof(struct heap_shelf) + heap->shards_max * sizeof(struct heap_shard *);
 }
 
-static void shelf_destroy(struct heap *heap, struct heap_shelf *shelf)
+static void shelf_destroy(struct heap *heap, struct heap_shelf *shelf, bool late)
 {
 	u32 i;
 
 	for (i = 0; shelf && i < shelf->shards; i++)
-		heap_kfree(heap, shelf->shard[i], sizeof(*shelf->shard[i]));
-	heap_kfree(heap, shelf, shelf_bytes(heap));
+		heap_kfree_late(heap, shelf->shard[i], sizeof(*shelf->shard[i]), late);
+	heap_kfree_late(heap, shelf, shelf_bytes(heap), late);
 }
 
-void heap_destroy(struct heap *heap)
+void heap_shelves_destroy(struct heap *heap, struct heap_owner *owner, bool late)
 {
 	struct heap_group *group;
 	u32 i, class;
 
-	heap_drain(heap);
 	for (i = 0; i < CLASS_GROUPS; i++) {
-		group = heap->group[i];
+		group = owner->group[i];
 		for (class = 0; group && class < CLASS_COUNT; class++)
-			shelf_destroy(heap, group->shelf[class]);
-		heap_kfree(heap, group, sizeof(*group));
+			shelf_destroy(heap, group->shelf[class], late);
+		heap_kfree_late(heap, group, sizeof(*group), late);
 	}
+}
+
+void heap_destroy(struct heap *heap)
+{
+	heap_drain(heap);
+	heap_owners_destroy(heap);
+	heap_shelves_destroy(heap, &heap->nobody, false);
 	WARN_ON_ONCE(atomic64_read(&heap->kernel_bytes) != sizeof(*heap));
 	core_free(heap);
 }
@@ -76,7 +82,7 @@ void heap_set_limit(struct heap *heap, u64 pages)
 
 /* Shelves. */
 
-static struct heap_shard *shard_create(struct heap *heap)
+static struct heap_shard *shard_create(struct heap *heap, const struct heap_owner *owner)
 {
 	struct heap_shard *shard = heap_zalloc(heap, sizeof(*shard));
 
@@ -84,17 +90,19 @@ static struct heap_shard *shard_create(struct heap *heap)
 		return NULL;
 	core_lock_init(&shard->lock);
 	slots_rack_init(&shard->slots);
+	/* So that its end finds them all. */
+	shard->slots.knows_full = owner->tag;
 	return shard;
 }
 
-static struct heap_shelf *shelf_create(struct heap *heap)
+static struct heap_shelf *shelf_create(struct heap *heap, const struct heap_owner *owner)
 {
 	struct heap_shelf *shelf = heap_zalloc(heap, shelf_bytes(heap));
 
 	if (!shelf)
 		return NULL;
 	shelf->shards = 1;
-	shelf->shard[0] = shard_create(heap);
+	shelf->shard[0] = shard_create(heap, owner);
 	if (shelf->shard[0])
 		return shelf;
 	heap_kfree(heap, shelf, shelf_bytes(heap));
@@ -105,44 +113,55 @@ static struct heap_shelf *shelf_create(struct heap *heap)
  * The shelf of a class and group, made if this is its first use. Returns NULL
  * for want of memory.
  */
-static struct heap_shelf *shelf_make(struct heap *heap, u32 class, u32 group)
+static struct heap_shelf *shelf_make(struct heap *heap, struct heap_owner *owner, u32 class,
+				     u32 group)
 {
 	struct heap_shelf *new_shelf = NULL;
 	struct heap_group *new_group;
 
-	if (heap_shelf(heap, class, group))
-		return heap_shelf(heap, class, group);
+	if (heap_shelf(owner, class, group))
+		return heap_shelf(owner, class, group);
 
 	new_group = heap_zalloc(heap, sizeof(*new_group));
 	if (new_group)
-		new_shelf = shelf_create(heap);
+		new_shelf = shelf_create(heap, owner);
 	if (new_shelf) {
 		core_lock(&heap->lock);
-		if (!heap->group[group]) {
+		if (!owner->group[group]) {
 			/* Pairs with heap_shelf(). */
-			smp_store_release(&heap->group[group], new_group);
+			smp_store_release(&owner->group[group], new_group);
 			new_group = NULL;
 		}
-		if (!heap->group[group]->shelf[class]) {
+		if (!owner->group[group]->shelf[class]) {
 			/* Pairs with heap_shelf(). */
-			smp_store_release(&heap->group[group]->shelf[class], new_shelf);
+			smp_store_release(&owner->group[group]->shelf[class], new_shelf);
 			new_shelf = NULL;
 		}
 		core_unlock(&heap->lock);
 	}
-	shelf_destroy(heap, new_shelf);
+	shelf_destroy(heap, new_shelf, false);
 	heap_kfree(heap, new_group, sizeof(*new_group));
-	return heap_shelf(heap, class, group);
+	return heap_shelf(owner, class, group);
+}
+
+/* The same for a request, with nobody's, which gets the figures of owners that go. */
+static struct heap_shelf *request_shelf(struct heap *heap, const struct heap_request *req,
+					u32 class)
+{
+	if (req->owner && !shelf_make(heap, &heap->nobody, class, req->group))
+		return NULL;
+	return shelf_make(heap, req->owner ?: &heap->nobody, class, req->group);
 }
 
 /* Adds a shard to a shelf whose shards are fought for; may do nothing. */
-static void shelf_add_shard(struct heap *heap, struct heap_shelf *shelf)
+static void shelf_add_shard(struct heap *heap, const struct heap_owner *owner,
+			    struct heap_shelf *shelf)
 {
 	struct heap_shard *shard;
 
 	if (heap_shelf_shards(shelf) == heap->shards_max)
 		return;
-	shard = shard_create(heap);
+	shard = shard_create(heap, owner);
 	if (!shard)
 		return;
 	core_lock(&heap->lock);
@@ -207,16 +226,16 @@ static u32 shard_add_slab(struct heap_shard *shard, struct slab *slab, u64 *offs
 	return got;
 }
 
-static void shelf_note_failed(struct heap *heap, u32 class, u32 group, u32 hint, u32 n)
+static void shelf_note_failed(struct heap *heap, u32 class, const struct heap_request *req, u32 n)
 {
-	struct heap_shelf *shelf = heap_shelf(heap, class, group);
+	struct heap_shelf *shelf = heap_shelf(req->owner ?: &heap->nobody, class, req->group);
 	struct heap_shard *shard;
 
 	if (!shelf) {
 		atomic64_add(n, &heap->lost);
 		return;
 	}
-	shard = shelf->shard[hint % heap_shelf_shards(shelf)];
+	shard = shelf->shard[req->hint % heap_shelf_shards(shelf)];
 	core_lock(&shard->lock);
 	shard->stat.requests += n;
 	shard->stat.failures += n;
@@ -226,9 +245,9 @@ static void shelf_note_failed(struct heap *heap, u32 class, u32 group, u32 hint,
 static int alloc_slots(struct heap *heap, u32 class, const struct heap_request *req,
 		       u64 *offsets, u32 n)
 {
-	struct heap_shelf *shelf = shelf_make(heap, class, req->group);
+	struct heap_shelf *shelf = request_shelf(heap, req, class);
+	u32 got, shard, tag = req->owner ? req->owner->tag : 0;
 	struct slab *slab;
-	u32 got, shard;
 	int err = 0;
 
 	if (!shelf)
@@ -236,7 +255,8 @@ static int alloc_slots(struct heap *heap, u32 class, const struct heap_request *
 	got = shelf_take(shelf, req->hint, offsets, n);
 	while (got < n) {
 		shard = req->hint % heap_shelf_shards(shelf);
-		err = heap_slab_create(heap, SLAB_HOME(class, req->group, shard), &slab);
+		err = heap_slab_create(heap, SLAB_HOME(class, req->group, shard) | SLAB_OWNER(tag),
+				       &slab);
 		if (err)
 			break;
 		got += shard_add_slab(shelf->shard[shard], slab, offsets + got, n - got);
@@ -246,7 +266,7 @@ static int alloc_slots(struct heap *heap, u32 class, const struct heap_request *
 	if (err == -ENOMEM)
 		got += shelf_take(shelf, req->hint, offsets + got, n - got);
 	if (READ_ONCE(shelf->contended) >= SHARD_PATIENCE)
-		shelf_add_shard(heap, shelf);
+		shelf_add_shard(heap, req->owner ?: &heap->nobody, shelf);
 	return got ? got : err;
 }
 
@@ -255,11 +275,11 @@ static int alloc_slots(struct heap *heap, u32 class, const struct heap_request *
 static int alloc_spans(struct heap *heap, const struct heap_request *req, u64 *offsets, u32 n)
 {
 	u64 first, pages = class_span_pages(req->bytes);
+	u32 got, tag = req->owner ? req->owner->tag : 0;
 	int err = 0;
-	u32 got;
 
 	for (got = 0; got < n; got++) {
-		err = heap_span_create(heap, pages, req->group, &first);
+		err = heap_span_create(heap, pages, req->group, tag, &first);
 		if (err)
 			break;
 		offsets[got] = first << PAGE_SHIFT;
@@ -277,9 +297,10 @@ static void spans_note_failed(struct heap *heap, u32 group, u32 n)
 
 /* Either. */
 
-static bool request_valid(const struct heap_request *req, u32 n)
+static bool request_valid(const struct heap *heap, const struct heap_request *req, u32 n)
 {
-	return n && n <= HEAP_BATCH_MAX && req->bytes && req->group < CLASS_GROUPS &&
+	return n && n <= HEAP_BATCH_MAX && !heap->owners == !req->owner && req->bytes &&
+	       req->group < CLASS_GROUPS &&
 	       (!req->align || (is_power_of_2(req->align) && req->align <= PAGE_SIZE));
 }
 
@@ -297,7 +318,7 @@ void heap_note_failed(struct heap *heap, const struct heap_request *req, u32 n)
 	if (class == CLASS_SPAN)
 		spans_note_failed(heap, req->group, n);
 	else
-		shelf_note_failed(heap, class, req->group, req->hint, n);
+		shelf_note_failed(heap, class, req, n);
 }
 
 int heap_alloc(struct heap *heap, const struct heap_request *req, u64 *offsets, u32 n)
@@ -305,7 +326,7 @@ int heap_alloc(struct heap *heap, const struct heap_request *req, u64 *offsets, 
 	u32 class;
 	int got;
 
-	if (!request_valid(req, n))
+	if (!request_valid(heap, req, n))
 		return -EINVAL;
 	class = class_for(req->bytes, req->align);
 	got = class == CLASS_SPAN ? alloc_spans(heap, req, offsets, n) :

@@ -12,6 +12,8 @@
  * @release, or free memory at length; all others may be called in any process context.
  * Frees never allocate and never fail but for a wrong offset.
  *
+ * A heap may have *owners*, see heap_owner.h; then every object has one.
+ *
  * heap_find_idle() finds pages whose memory could be given back to the system;
  * so far only tests and benchmarks use it.
  */
@@ -31,16 +33,18 @@
 extern u32 heap_shards;
 
 struct heap;
+struct heap_owner;
 
 /**
- * struct heap_ops - what the heap asks of its owner
+ * struct heap_ops - what the heap asks of its keeper
  * @prepare: called without locks, may sleep, before pages [first, first + n)
  *           are used for the first time or again, of which the first @marked
  *           are going to be marked. Returns 0 or a negative errno, which the
  *           allocation then fails with. It is not undone.
  * @mark: called under the pages lock for pages [first, first + n): what they
  *        are used for from now on, as HEAP_MARK(), or 0 for nothing; never
- *        sleeps, never fails
+ *        sleeps, never fails. Where there are owners, a slab or span may be
+ *        marked anew.
  * @release: NULL, or called without locks, may sleep, for pages [first, first +
  *           n) of a run that has ended, or was abandoned before it began: their
  *           memory is to be given back to the system. Until it returns nobody
@@ -51,9 +55,9 @@ struct heap;
  * All pages of a slab are marked, but of a span the first alone.
  */
 struct heap_ops {
-	int (*prepare)(void *owner, u64 first, u64 n, u64 marked);
-	void (*mark)(void *owner, u64 first, u64 n, u32 mark);
-	void (*release)(void *owner, u64 first, u64 n);
+	int (*prepare)(void *keeper, u64 first, u64 n, u64 marked);
+	void (*mark)(void *keeper, u64 first, u64 n, u32 mark);
+	void (*release)(void *keeper, u64 first, u64 n);
 	bool prepare_fills;
 };
 
@@ -68,12 +72,15 @@ enum heap_kind {
 	HEAP_KIND_NONE,
 	HEAP_KIND_SLAB,
 	HEAP_KIND_SPAN,
+	HEAP_KIND_MIXED,	/* a slab whose slots may be of several owners */
 };
 
-#define HEAP_MARK(kind, class, group)	((class) | (group) << 8 | (u32)(kind) << 16)
+#define HEAP_MARK(kind, class, group, tag) \
+	((class) | (group) << 8 | (u32)(kind) << 12 | (u32)(tag) << 16)
 #define HEAP_MARK_CLASS(mark)		((mark) & 0xff)
-#define HEAP_MARK_GROUP(mark)		((mark) >> 8 & 0xff)
-#define HEAP_MARK_KIND(mark)		((mark) >> 16)
+#define HEAP_MARK_GROUP(mark)		((mark) >> 8 & 0xf)
+#define HEAP_MARK_KIND(mark)		((mark) >> 12 & 0xf)
+#define HEAP_MARK_TAG(mark)		((mark) >> 16)
 
 /**
  * struct heap_request - what is wanted of heap_alloc()
@@ -82,12 +89,14 @@ enum heap_kind {
  * @group: 0 to CLASS_GROUPS - 1
  * @hint: any number. Requests with the same one share a shard, where there are
  *        several, so it should stay the same for one thread or cache.
+ * @owner: who is to own the objects; NULL where there are no owners
  */
 struct heap_request {
 	u64 bytes;
 	u32 align;
 	u32 group;
 	u32 hint;
+	struct heap_owner *owner;
 };
 
 /**
@@ -96,12 +105,16 @@ struct heap_request {
  * @bytes: usable bytes
  * @class: size class, CLASS_SPAN for a span
  * @group: its group
+ * @owner: id of its owner, 0 for nobody's
+ * @offered: it is on offer, see heap_owner.h
  */
 struct heap_object {
 	u64 offset;
 	u64 bytes;
 	u32 class;
 	u32 group;
+	u64 owner;
+	bool offered;
 };
 
 /* Why a free was refused; each has a counter in struct heap_stat. */
@@ -111,6 +124,7 @@ enum heap_refusal {
 	HEAP_BAD_INTERIOR,	/* inside an object or slot, not at its start */
 	HEAP_BAD_NOT_LIVE,	/* not allocated, or freed already */
 	HEAP_BAD_BYTES,		/* live, but not of the size stated */
+	HEAP_BAD_OWNER,		/* live, but another's */
 	HEAP_REFUSALS
 };
 
@@ -158,13 +172,13 @@ void heap_caches_destroy(void);
  * @pages: pages in the heap, 2 to PAGES_MAX; page 0 is never handed out
  * @limit: pages that may be taken at the same time, at most @pages
  * @ops: callbacks
- * @owner: first argument of the callbacks
+ * @keeper: first argument of the callbacks
  *
  * May sleep. Takes the same time and memory for any number of pages (next to
  * nothing). Returns the heap or NULL for want of memory.
  */
 struct heap *heap_create(u64 pages, u64 limit, const struct heap_ops *ops,
-			 void *owner);
+			 void *keeper);
 
 /**
  * heap_destroy() - free all kernel memory of a heap
@@ -208,7 +222,7 @@ void heap_note_failed(struct heap *heap, const struct heap_request *req, u32 n);
 
 /**
  * heap_free() - free objects
- * @heap: the heap
+ * @heap: the heap, without owners
  * @offsets: offsets as allocated; any value is safe
  * @n: how many, 1 to HEAP_BATCH_MAX
  * @bytes: 0, or the size all of them were requested with
@@ -229,6 +243,18 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
  * Returns 0, or -EINVAL if no live object starts at @offset. Counts nothing.
  */
 int heap_find(struct heap *heap, u64 offset, struct heap_object *object);
+
+/**
+ * heap_walk() - what lives where, in the order of offsets
+ * @heap: the heap
+ * @cursor: where to begin; gets where to go on
+ * @objects: filled
+ * @n: how many at most
+ *
+ * What lives from the first call to the last is found once; what does not, may be
+ * found. Returns how many were found; 0 if there are no more. May sleep.
+ */
+u32 heap_walk(struct heap *heap, u64 *cursor, struct heap_object *objects, u32 n);
 
 /**
  * heap_page() - what a page is at this moment

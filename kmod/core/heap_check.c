@@ -9,17 +9,35 @@
  * lock, and compares the bitmaps of its slabs with its lists and figures. A
  * heap may be in use meanwhile: what one walk sees cannot change under it.
  * Slabs that are apart are being made or ended; they are on no list.
+ *
+ * Where there are owners, the walks count what is whose. As the slots that an
+ * owner has on slabs of others are seen under many locks one after the other, that
+ * is compared only if nothing changed its owner meanwhile.
  */
 #include "core_env.h"
 #include "heap_impl.h"
 
 /**
+ * struct owner_census - what an owner has
+ * @slabs: slabs
+ * @strays: spans, and slots on slabs of others
+ */
+struct owner_census {
+	u32 slabs;
+	u32 strays;
+};
+
+/**
  * struct census - what the directory says of the whole heap
- * @slabs: of each shard
+ * @owner: by tag; NULL where there are no owners
+ * @changes: changes of owner before it was taken
+ * @slabs: of each shard, where there are no owners
  * @spans: by group; @slabs and @used alone
  * @pages: pages of slabs and spans
  */
 struct census {
+	struct owner_census *owner;
+	u64 changes;
 	u32 slabs[CLASS_GROUPS][CLASS_COUNT][HEAP_SHARDS_MAX];
 	struct heap_class_stat spans[CLASS_GROUPS];
 	u64 pages;
@@ -28,19 +46,22 @@ struct census {
 static const char *census_slab(struct census *census, const struct heap *heap,
 			       struct slab *slab, u64 page)
 {
-	u32 class = slab_class(slab), group = slab_group(slab), shard = slab_shard(slab);
+	u32 class = slab_class(slab), group = slab_group(slab), tag = slab_owner(slab);
+	const struct heap_owner *owner = tag ? heap_owner_at(heap, tag) : &heap->nobody;
 	u64 i;
 
-	if (class == CLASS_SPAN || class >= CLASS_COUNT || group >= CLASS_GROUPS ||
-	    !heap_shelf(heap, class, group) ||
-	    shard >= heap_shelf_shards(heap_shelf(heap, class, group)))
-		return "heap: a slab has no such class, group or shard";
+	if (class == CLASS_SPAN || class >= CLASS_COUNT || !owner || !tag != !heap->owners ||
+	    !heap_shelf(owner, class, group) ||
+	    slab_shard(slab) >= heap_shelf_shards(heap_shelf(owner, class, group)))
+		return "heap: a slab has no such class, group, shard or owner";
 	if (slab->page != page)
 		return "heap: a slab is found where it does not begin";
 	for (i = 0; i < class_table[class].slab_pages; i++)
 		if (dir_get(&heap->dir, page + i) != dir_slab_entry(slab))
 			return "heap: a page of a slab leads elsewhere";
-	census->slabs[group][class][shard]++;
+	census->slabs[group][class][slab_shard(slab)]++;
+	if (census->owner)
+		census->owner[tag].slabs++;
 	return NULL;
 }
 
@@ -64,6 +85,8 @@ static const char *census_run(struct census *census, const struct heap *heap, u6
 		spans = &census->spans[dir_span_group(entry)];
 		spans->slabs++;
 		spans->used += n;
+		if (census->owner)
+			census->owner[dir_span_who(entry) & OWNER_TAG_MASK].strays++;
 	} else {
 		if (!dir_slab(entry))
 			return "heap: an entry is neither slab nor span";
@@ -111,6 +134,39 @@ static const char *check_spans(const struct census *census, const struct heap *h
 	return NULL;
 }
 
+/* A slab that is being released counts as its owner's to the end. */
+static const char *check_owned_slabs(const struct census *census, const struct heap *heap)
+{
+	const struct heap_owner *owner;
+	u64 slabs, seen;
+	u32 tag;
+
+	for (tag = 0; census->owner && tag <= OWNER_TAG_MAX; tag++) {
+		owner = heap_owner_at(heap, tag);
+		seen = census->owner[tag].slabs;
+		slabs = owner ? owner->slabs : 0;
+		if (slabs < seen || (slabs > seen && !heap->busy_pages))
+			return "heap: an owner's count of slabs is wrong";
+	}
+	return NULL;
+}
+
+static const char *check_strays(const struct census *census, struct heap *heap)
+{
+	const struct heap_owner *owner;
+	const char *error = NULL;
+	u32 tag;
+
+	core_lock(&heap->lock);
+	for (tag = 1; census->changes == heap->owners->changes && tag <= OWNER_TAG_MAX; tag++) {
+		owner = heap_owner_at(heap, tag);
+		if ((owner ? owner->strays : 0) != census->owner[tag].strays)
+			error = "heap: an owner's count of stray objects is wrong";
+	}
+	core_unlock(&heap->lock);
+	return error;
+}
+
 static const char *check_runs(struct census *census, struct heap *heap)
 {
 	const char *error;
@@ -127,13 +183,39 @@ static const char *check_runs(struct census *census, struct heap *heap)
 		error = "heap: page 0 is free";
 	if (!error)
 		error = check_spans(census, heap);
+	if (!error)
+		error = check_owned_slabs(census, heap);
+	if (heap->owners)
+		census->changes = heap->owners->changes;
 	core_unlock(&heap->lock);
 	return error;
 }
 
+/* Who owns the slots of a slab. */
+static const char *check_who(struct census *census, const struct heap *heap, struct slab *slab)
+{
+	u32 i, tag, own = slab_owner(slab);
+	u16 who;
+
+	if (!own || !owned_slab(slab)->who)
+		return slab->place == SLAB_LEFT ? "heap: a slab was left that is not mixed" : NULL;
+	for (i = 0; i < class_table[slab_class(slab)].slots; i++) {
+		who = owned_slab(slab)->who[i];
+		tag = who & OWNER_TAG_MASK;
+		if (!slab_slot_taken(slab, i) && who != own)
+			return "heap: a free slot has an owner";
+		if (slab->place == SLAB_LEFT && slab_slot_taken(slab, i) && tag == own)
+			return "heap: a slot was left to an owner that has ended";
+		if (tag && !heap_owner_at(heap, tag))
+			return "heap: a slot has an owner that is not there";
+		census->owner[tag].strays += tag != own;
+	}
+	return NULL;
+}
+
 /* What the slabs of one shard say. */
-static const char *count_slots(const struct heap *heap, u32 home, struct heap_class_stat *stat,
-			       u64 *listed)
+static const char *count_slots(struct census *census, const struct heap *heap, u32 home,
+			       struct heap_class_stat *stat, u64 *listed, u64 *full)
 {
 	const char *error = NULL;
 	u64 page = 0, entry;
@@ -149,29 +231,32 @@ static const char *count_slots(const struct heap *heap, u32 home, struct heap_cl
 				error = "heap: a slab with a live slot is apart";
 			continue;
 		}
-		error = slab_check(slab);
+		error = slab_check(slab) ?: check_who(census, heap, slab);
 		stat->slabs++;
 		stat->used += class_table[slab_class(slab)].slots - slab->free;
-		*listed += slab->place != SLAB_FULL;
+		*listed += slab->place != SLAB_FULL && slab->place != SLAB_LEFT;
+		*full += slab->place == SLAB_FULL;
 	}
 	return error;
 }
 
-static const char *check_shard_locked(const struct heap *heap, const struct heap_shard *shard,
-				      u32 home)
+static const char *check_shard_locked(struct census *census, const struct heap *heap,
+				      const struct heap_shard *shard, u32 home)
 {
 	const struct heap_class_stat *stat = &shard->stat;
 	struct heap_class_stat seen = {};
-	u64 listed = 0, slabs;
+	u64 listed = 0, full = 0, slabs;
 	const char *error;
 
 	error = slots_check(&shard->slots, home, &slabs);
 	if (!error)
-		error = count_slots(heap, home, &seen, &listed);
+		error = count_slots(census, heap, home, &seen, &listed, &full);
 	if (error)
 		return error;
 	if (listed != slabs)
 		return "heap: a slab with room is on no shelf, or on two";
+	if (shard->slots.knows_full && full != slots_count_full(&shard->slots))
+		return "heap: a full slab is on no list, or on two";
 	if (stat->slabs != seen.slabs || stat->used != seen.used)
 		return "heap: figures of a class are wrong";
 	if (stat->requests - stat->failures - stat->frees != stat->used)
@@ -179,43 +264,66 @@ static const char *check_shard_locked(const struct heap *heap, const struct heap
 	return NULL;
 }
 
-static const char *check_shard(struct heap *heap, struct heap_shard *shard, u32 home, u32 seen)
+static const char *check_shard(struct census *census, struct heap *heap,
+			       struct heap_shard *shard, u32 home)
 {
+	u32 seen = census->slabs[home >> 8 & 0xf][SLAB_HOME_CLASS(home)][home >> 12 & 0xf];
 	const char *error = NULL;
 
 	core_lock(&shard->lock);
 	if (seen || shard->stat.slabs || shard->slots.room) {
 		core_lock(&heap->lock);
-		error = check_shard_locked(heap, shard, home);
+		error = check_shard_locked(census, heap, shard, home);
 		core_unlock(&heap->lock);
 	}
 	core_unlock(&shard->lock);
 	return error;
 }
 
-static const char *check_shelf(struct heap *heap, const u32 *seen, u32 class, u32 group)
+static const char *check_owner(struct census *census, struct heap *heap,
+			       const struct heap_owner *owner)
 {
-	struct heap_shelf *shelf = heap_shelf(heap, class, group);
 	const char *error = NULL;
-	u32 i;
+	struct heap_shelf *shelf;
+	u32 i, class, group;
 
-	for (i = 0; shelf && i < heap_shelf_shards(shelf) && !error; i++)
-		error = check_shard(heap, shelf->shard[i], SLAB_HOME(class, group, i), seen[i]);
+	for (group = 0; group < CLASS_GROUPS; group++) {
+		for (class = CLASS_SPAN + 1; class < CLASS_COUNT && !error; class++) {
+			shelf = heap_shelf(owner, class, group);
+			for (i = 0; shelf && i < heap_shelf_shards(shelf) && !error; i++)
+				error = check_shard(census, heap, shelf->shard[i],
+						    SLAB_HOME(class, group, i) |
+							    SLAB_OWNER(owner->tag));
+		}
+	}
+	return error;
+}
+
+static const char *check_all(struct census *census, struct heap *heap)
+{
+	const char *error = check_runs(census, heap);
+	struct heap_owner *owner = NULL;
+
+	while (!error && (owner = heap_owner_next(heap, owner)))
+		error = check_owner(census, heap, owner);
+	if (owner)
+		heap_owner_unpin(heap, owner);
+	if (!error && heap->owners)
+		error = check_strays(census, heap);
 	return error;
 }
 
 const char *heap_check(struct heap *heap)
 {
 	struct census *census = core_zalloc_array(1, sizeof(*census));
-	const char *error;
-	u32 class, group;
+	const char *error = "heap: no memory for the check";
 
-	if (!census)
-		return "heap: no memory for the check";
-	error = check_runs(census, heap);
-	for (group = 0; group < CLASS_GROUPS; group++)
-		for (class = CLASS_SPAN + 1; class < CLASS_COUNT && !error; class++)
-			error = check_shelf(heap, census->slabs[group][class], class, group);
+	if (census && heap->owners)
+		census->owner = core_zalloc_array(OWNER_TAG_MAX + 1, sizeof(*census->owner));
+	if (census && !heap->owners == !census->owner)
+		error = check_all(census, heap);
+	if (census)
+		core_free_array(census->owner);
 	core_free_array(census);
 	return error;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What lives where, and frees.
+ * Frees, where there are no owners.
  *
  * An offset that comes from outside is believed in nothing. Directory and
  * bitmaps alone decide whether an object starts there, in time that does not
@@ -62,11 +62,10 @@ static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
 /* Looking up. */
 
 /*
- * Why nothing starts at an offset whose page has no entry. A page that is
- * taken and has none lies inside a span. On a page that is busy, nothing lives
- * yet or any more.
+ * A page that is taken and has no entry lies inside a span. On a page that is
+ * busy, nothing lives yet or any more.
  */
-static enum heap_refusal why_nothing(struct heap *heap, u64 offset)
+enum heap_refusal heap_why_nothing(struct heap *heap, u64 offset)
 {
 	u64 page = offset >> PAGE_SHIFT;
 	bool inside;
@@ -126,7 +125,7 @@ static noinline void note_other(struct batch *batch, u32 i, u64 entry)
 	if (dir_is_span(entry))
 		batch->span[batch->spans++] = i;
 	else
-		refuse(batch, i, why_nothing(batch->heap, batch->offsets[i]));
+		refuse(batch, i, heap_why_nothing(batch->heap, batch->offsets[i]));
 }
 
 static void look_up_slabs(struct batch *batch)
@@ -145,55 +144,7 @@ static void look_up_slabs(struct batch *batch)
 	batch->at[i].slab = &nobodys;
 }
 
-int heap_find(struct heap *heap, u64 offset, struct heap_object *object)
-{
-	struct heap_shard *shard;
-	struct slab *slab;
-	u64 entry = 0, i;
-	bool live;
-
-	rcu_read_lock();
-	if (offset >> PAGE_SHIFT < heap->pages.count)
-		entry = dir_get(&heap->dir, offset >> PAGE_SHIFT);
-	slab = dir_slab(entry);
-	object->offset = offset;
-	if (slab) {
-		shard = heap_shard(heap, slab);
-		core_lock(&shard->lock);
-		live = slab_slot(slab, offset, &i) && slab_slot_taken(slab, i);
-		core_unlock(&shard->lock);
-		object->class = slab_class(slab);
-		object->group = slab_group(slab);
-		object->bytes = class_table[object->class].slot_bytes;
-	} else {
-		live = dir_is_span(entry) && !(offset & (PAGE_SIZE - 1));
-		object->class = CLASS_SPAN;
-		object->group = dir_span_group(entry);
-		object->bytes = dir_span_pages(entry) << PAGE_SHIFT;
-	}
-	rcu_read_unlock();
-	return live ? 0 : -EINVAL;
-}
-
 /* Giving back. */
-
-/* Whether objects of a class are what some request for @bytes would have got. */
-static bool class_fits(u32 class, u64 bytes)
-{
-	return !bytes || class_for(bytes, class_align(class)) == class;
-}
-
-static bool span_fits(u64 span, u64 bytes)
-{
-	return !bytes || (class_fits(CLASS_SPAN, bytes) &&
-			  class_span_pages(bytes) == dir_span_pages(span));
-}
-
-/* Where an object begins is where every smallest slot could. */
-static enum heap_refusal why_interior(u64 offset)
-{
-	return offset % CLASS_SLOT_MIN ? HEAP_BAD_MISALIGNED : HEAP_BAD_INTERIOR;
-}
 
 /* Why an offset of a slab was not freed. */
 static noinline void refuse_slot(struct batch *batch, u32 i, const struct slab *slab)
@@ -201,7 +152,7 @@ static noinline void refuse_slot(struct batch *batch, u32 i, const struct slab *
 	u64 index;
 
 	if (!slab_slot(slab, batch->offsets[i], &index))
-		refuse(batch, i, why_interior(batch->offsets[i]));
+		refuse(batch, i, heap_why_interior(batch->offsets[i]));
 	else if (!slab_slot_taken(slab, index))
 		refuse(batch, i, HEAP_BAD_NOT_LIVE);
 	else
@@ -302,7 +253,7 @@ static void give_slots(struct batch *batch)
 	shard = heap_shard(batch->heap, slab);
 
 	core_lock(&shard->lock);
-	if (likely(class_fits(slab_class(slab), batch->bytes)))
+	if (likely(heap_class_fits(slab_class(slab), batch->bytes)))
 		give_to_shard(batch, shard, first, home);
 	else
 		refuse_shard(batch, first, home);
@@ -324,13 +275,13 @@ static void give_span(struct batch *batch, u32 i)
 	u64 span = dir_get(&heap->dir, page);
 
 	if (offset & (PAGE_SIZE - 1)) {
-		refuse(batch, i, why_interior(offset));
+		refuse(batch, i, heap_why_interior(offset));
 	} else if (!dir_is_span(span)) {
 		refuse(batch, i, HEAP_BAD_NOT_LIVE);
-	} else if (!span_fits(span, batch->bytes)) {
+	} else if (!heap_span_fits(span, batch->bytes)) {
 		refuse(batch, i, HEAP_BAD_BYTES);
 	} else {
-		heap_span_release(heap, page, dir_span_pages(span), dir_span_group(span));
+		heap_span_release(heap, page, span);
 		batch->freed++;
 	}
 }

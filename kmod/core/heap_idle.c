@@ -30,19 +30,33 @@ static bool shard_release(struct heap *heap, struct heap_shard *shard,
 	return held;
 }
 
-static bool release_held(struct heap *heap, struct slab *(*let_go)(struct slots_rack *slots))
+static bool group_release(struct heap *heap, const struct heap_owner *owner, u32 group,
+			  struct slab *(*let_go)(struct slots_rack *slots))
 {
 	struct heap_shelf *shelf;
-	u32 i, class, group;
 	bool held = false;
+	u32 i, class;
 
-	for (group = 0; group < CLASS_GROUPS; group++) {
-		for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++) {
-			shelf = heap_shelf(heap, class, group);
-			for (i = 0; shelf && i < heap_shelf_shards(shelf); i++)
-				held |= shard_release(heap, shelf->shard[i], let_go);
+	for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++) {
+		shelf = heap_shelf(owner, class, group);
+		for (i = 0; shelf && i < heap_shelf_shards(shelf); i++)
+			held |= shard_release(heap, shelf->shard[i], let_go);
+	}
+	return held;
+}
+
+static bool release_held(struct heap *heap, struct slab *(*let_go)(struct slots_rack *slots))
+{
+	struct heap_owner *owner = NULL;
+	bool held = false;
+	u32 group;
+
+	while ((owner = heap_owner_next(heap, owner))) {
+		for (group = 0; group < CLASS_GROUPS; group++) {
+			if (owner->group[group])
+				held |= group_release(heap, owner, group, let_go);
+			cond_resched();
 		}
-		cond_resched();
 	}
 	return held;
 }
@@ -109,6 +123,8 @@ static bool slab_find_idle(struct heap *heap, struct slab *slab, u64 page, u64 *
 	struct heap_shard *shard = heap_shard(heap, slab);
 	u32 idle;
 
+	if (!shard)
+		return false;
 	core_lock(&shard->lock);
 	idle = slab->place == SLAB_APART ? 0 : slab_idle(slab) & slab->dirty;
 	core_unlock(&shard->lock);

@@ -30,7 +30,20 @@ static const char *const slab_cache_name[] = {
 
 static_assert(4 * PAGE_SIZE / CLASS_SLOT_MIN / 64 == 1 << (SLAB_CACHES - 1));
 
+/* The same with what they have more in heaps with owners. */
+static const char *const owned_cache_name[] = {
+	CORE_NAME("owned_48"), CORE_NAME("owned_56"), CORE_NAME("owned_72"),
+	CORE_NAME("owned_104"), CORE_NAME("owned_168"), CORE_NAME("owned_296"),
+	CORE_NAME("owned_552"), CORE_NAME("owned_1064"), CORE_NAME("owned_2088"),
+	CORE_NAME("owned_4136"),
+};
+
+#define OWNED_BYTES	offsetof(struct owned_slab, slab)
+
+static_assert(OWNED_BYTES == 8);
+
 static struct kmem_cache *slab_cache[SLAB_CACHES];
+static struct kmem_cache *owned_cache[SLAB_CACHES];
 static struct kmem_cache *node_cache;
 
 static size_t slab_cache_bytes(u32 i)
@@ -38,10 +51,10 @@ static size_t slab_cache_bytes(u32 i)
 	return sizeof(struct slab) + (sizeof(u64) << i);
 }
 
-/* The cache for descriptors of a class. */
-static struct kmem_cache *slab_cache_for(u32 class)
+/* Which of the caches is for descriptors of a class. */
+static u32 slab_cache_for(u32 class)
 {
-	return slab_cache[fls64((slab_bytes(class) - sizeof(struct slab)) / sizeof(u64)) - 1];
+	return fls64((slab_bytes(class) - sizeof(struct slab)) / sizeof(u64)) - 1;
 }
 
 int heap_caches_create(void)
@@ -53,7 +66,9 @@ int heap_caches_create(void)
 		return -ENOMEM;
 	for (i = 0; i < SLAB_CACHES; i++) {
 		slab_cache[i] = core_cache_create(slab_cache_name[i], slab_cache_bytes(i));
-		if (slab_cache[i])
+		owned_cache[i] = core_cache_create(owned_cache_name[i],
+						   OWNED_BYTES + slab_cache_bytes(i));
+		if (slab_cache[i] && owned_cache[i])
 			continue;
 		heap_caches_destroy();
 		return -ENOMEM;
@@ -69,6 +84,8 @@ void heap_caches_destroy(void)
 	for (i = 0; i < SLAB_CACHES; i++) {
 		core_cache_destroy(slab_cache[i]);
 		slab_cache[i] = NULL;
+		core_cache_destroy(owned_cache[i]);
+		owned_cache[i] = NULL;
 	}
 	core_cache_destroy(node_cache);
 	node_cache = NULL;
@@ -96,21 +113,53 @@ void heap_kfree(struct heap *heap, void *object, size_t bytes)
 	core_free(object);
 }
 
-struct slab *heap_slab_alloc(struct heap *heap, u32 class)
+void heap_kfree_late(struct heap *heap, void *object, size_t bytes, bool late)
 {
-	return count(heap, core_cache_zalloc(slab_cache_for(class)), slab_bytes(class));
+	if (!late || !object)
+		return heap_kfree(heap, object, bytes);
+	atomic64_sub(bytes, &heap->kernel_bytes);
+	core_free_rcu(object);
+}
+
+struct slab *heap_slab_alloc(struct heap *heap, u32 home)
+{
+	u32 class = SLAB_HOME_CLASS(home), i = slab_cache_for(class);
+	struct owned_slab *owned;
+
+	if (!(home >> SLAB_OWNER_SHIFT))
+		return count(heap, core_cache_zalloc(slab_cache[i]), slab_bytes(class));
+	owned = count(heap, core_cache_zalloc(owned_cache[i]), OWNED_BYTES + slab_bytes(class));
+	return owned ? &owned->slab : NULL;
 }
 
 static void slab_free_rcu(struct rcu_head *rcu)
 {
 	struct slab *slab = container_of(rcu, struct slab, rcu);
+	u32 i = slab_cache_for(slab_class(slab));
 
-	core_cache_free(slab_cache_for(slab_class(slab)), slab);
+	if (!slab_owner(slab)) {
+		core_cache_free(slab_cache[i], slab);
+		return;
+	}
+	core_free(owned_slab(slab)->who);
+	core_cache_free(owned_cache[i], owned_slab(slab));
+}
+
+static size_t slab_bytes_of(struct slab *slab)
+{
+	u32 class = slab_class(slab);
+	size_t bytes = slab_bytes(class);
+
+	if (slab_owner(slab))
+		bytes += OWNED_BYTES;
+	if (slab_owner(slab) && owned_slab(slab)->who)
+		bytes += owned_who_bytes(class_table[class].slots);
+	return bytes;
 }
 
 void heap_slab_free(struct heap *heap, struct slab *slab)
 {
-	atomic64_sub(slab_bytes(slab_class(slab)), &heap->kernel_bytes);
+	atomic64_sub(slab_bytes_of(slab), &heap->kernel_bytes);
 	call_rcu(&slab->rcu, slab_free_rcu);
 }
 
@@ -135,10 +184,12 @@ void heap_trash_init(struct heap_trash *trash)
 	memset(trash, 0, sizeof(*trash));
 	INIT_LIST_HEAD(&trash->surplus);
 	INIT_LIST_HEAD(&trash->slabs);
+	INIT_LIST_HEAD(&trash->owners);
 }
 
 void heap_trash_empty(struct heap *heap, struct heap_trash *trash)
 {
+	struct heap_owner *owner;
 	struct slab *slab;
 	void *node;
 
@@ -146,6 +197,11 @@ void heap_trash_empty(struct heap *heap, struct heap_trash *trash)
 		slab = list_first_entry(&trash->slabs, struct slab, link);
 		list_del(&slab->link);
 		heap_slab_free(heap, slab);
+	}
+	while (!list_empty(&trash->owners)) {
+		owner = list_first_entry(&trash->owners, struct heap_owner, link);
+		list_del(&owner->link);
+		heap_owner_free(heap, owner);
 	}
 	while ((node = pages_next_spare(&trash->pages)))
 		node_free(heap, node);

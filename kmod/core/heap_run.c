@@ -4,13 +4,13 @@
  *
  * See heap_impl.h for the states of a run. Making one is in two phases:
  * reserve it under the pages lock, drop the lock, do what may sleep (the
- * descriptor, the owner's prepare), retake it, publish. Whatever fails in
+ * descriptor, the keeper's prepare), retake it, publish. Whatever fails in
  * between, the run is abandoned and nobody has seen it.
  *
- * If the owner has a release callback, ending a run is in two phases as well:
+ * If the keeper has a release callback, ending a run is in two phases as well:
  * make it busy and dying under the pages lock, drop the lock, release, retake
  * it, and give the pages back, which are clean then. An abandoned run dies
- * likewise. The owner of a dying run is in heap_free() or the like and has it on
+ * likewise. Whoever ends a run is in heap_free() or the like and has it on
  * its stack, one at a time: so a batch of frees needs no memory, and holds the
  * pages lock for one run at once.
  *
@@ -171,7 +171,7 @@ static int run_reserve(struct heap *heap, struct run *run)
 static void run_publish(struct heap *heap, struct run *run, u64 entry, u32 mark)
 {
 	core_assert_held(&heap->lock);
-	heap->ops->mark(heap->owner, run->first, run->entries, mark);
+	heap->ops->mark(heap->keeper, run->first, run->entries, mark);
 	dir_set(&heap->dir, run->first, run->entries, entry, &heap->dir_stock);
 	run_del_busy(heap, run);
 }
@@ -207,7 +207,7 @@ static void run_end(struct heap *heap, const struct run *run)
 }
 
 /*
- * Has the owner release the memory of a busy run, with the lock dropped: from
+ * Has the keeper release the memory of a busy run, with the lock dropped: from
  * before to after that the run is dying, and as good as free for heap_page().
  */
 static void run_release_memory(struct heap *heap, struct run *run) __must_hold(&heap->lock)
@@ -219,7 +219,7 @@ static void run_release_memory(struct heap *heap, struct run *run) __must_hold(&
 	run->dying = true;
 	heap_trash_init(&trash);
 	heap_unlock(heap, &trash);
-	heap->ops->release(heap->owner, run->first, run->n);
+	heap->ops->release(heap->keeper, run->first, run->n);
 	core_lock(&heap->lock);
 }
 
@@ -239,7 +239,7 @@ static void run_abandon(struct heap *heap, struct run *run)
 /* May drop and retake the lock. */
 static void run_release(struct heap *heap, struct run *run) __must_hold(&heap->lock)
 {
-	heap->ops->mark(heap->owner, run->first, run->entries, 0);
+	heap->ops->mark(heap->keeper, run->first, run->entries, 0);
 	if (heap->ops->release) {
 		dir_set(&heap->dir, run->first, run->entries, DIR_BUSY, &heap->dir_stock);
 		run_add_busy(heap, run);
@@ -268,7 +268,7 @@ int heap_take_first(struct heap *heap)
 
 int heap_slab_create(struct heap *heap, u32 home, struct slab **slab)
 {
-	u32 class = home & 0xff;
+	u32 class = SLAB_HOME_CLASS(home), tag = home >> SLAB_OWNER_SHIFT;
 	struct run run = {
 		.n = class_table[class].slab_pages,
 		.entries = class_table[class].slab_pages,
@@ -282,10 +282,10 @@ int heap_slab_create(struct heap *heap, u32 home, struct slab **slab)
 		return err;
 	if (heap->ops->prepare_fills)
 		run.dirty = slab_pages_mask(class);
-	*slab = heap_slab_alloc(heap, class);
+	*slab = heap_slab_alloc(heap, home);
 	if (*slab) {
 		slab_init(*slab, home, run.first, run.dirty);
-		err = heap->ops->prepare(heap->owner, run.first, run.n, run.n);
+		err = heap->ops->prepare(heap->keeper, run.first, run.n, run.n);
 		if (err)
 			heap_slab_free(heap, *slab);
 	} else {
@@ -298,9 +298,20 @@ int heap_slab_create(struct heap *heap, u32 home, struct slab **slab)
 	heap_trash_init(&trash);
 	core_lock(&heap->lock);
 	run_publish(heap, &run, dir_slab_entry(*slab),
-		    HEAP_MARK(HEAP_KIND_SLAB, class, slab_group(*slab)));
+		    HEAP_MARK(HEAP_KIND_SLAB, class, slab_group(*slab), tag));
+	if (tag)
+		heap_owner_at(heap, tag)->slabs++;
 	heap_unlock(heap, &trash);
 	return 0;
+}
+
+static void slab_leaves_owner(struct heap *heap, const struct slab *slab,
+			      struct heap_trash *trash)
+{
+	struct heap_owner *owner = heap_owner_at(heap, slab_owner(slab));
+
+	owner->slabs--;
+	heap_owner_check(heap, owner, trash);
 }
 
 void heap_release_surplus(struct heap *heap, struct heap_trash *trash)
@@ -322,13 +333,15 @@ void heap_release_surplus(struct heap *heap, struct heap_trash *trash)
 		});
 		list_add(&slab->link, &trash->slabs);
 		atomic64_add(1, &heap->turnover);
+		if (slab_owner(slab))
+			slab_leaves_owner(heap, slab, trash);
 	}
 	heap_unlock(heap, trash);
 }
 
 /* Spans. */
 
-int heap_span_create(struct heap *heap, u64 n, u32 group, u64 *first)
+int heap_span_create(struct heap *heap, u64 n, u32 group, u32 tag, u64 *first)
 {
 	struct run run = { .n = n, .entries = 1 };
 	struct heap_trash trash;
@@ -337,15 +350,16 @@ int heap_span_create(struct heap *heap, u64 n, u32 group, u64 *first)
 	err = run_reserve(heap, &run);
 	if (err)
 		return err;
-	err = heap->ops->prepare(heap->owner, run.first, n, 1);
+	err = heap->ops->prepare(heap->keeper, run.first, n, 1);
 	if (err) {
 		run_abandon(heap, &run);
 		return err;
 	}
 	heap_trash_init(&trash);
 	core_lock(&heap->lock);
-	run_publish(heap, &run, dir_span_entry(n, group),
-		    HEAP_MARK(HEAP_KIND_SPAN, CLASS_SPAN, group));
+	run_publish(heap, &run, dir_span_entry(n, group, tag),
+		    HEAP_MARK(HEAP_KIND_SPAN, CLASS_SPAN, group, tag));
+	heap_stray_add(heap, tag, run.first);
 	heap->spans[group].slabs++;
 	heap->spans[group].used += n;
 	heap->spans[group].requests++;
@@ -354,8 +368,12 @@ int heap_span_create(struct heap *heap, u64 n, u32 group, u64 *first)
 	return 0;
 }
 
-void heap_span_release(struct heap *heap, u64 first, u64 n, u32 group)
+void heap_span_release(struct heap *heap, u64 first, u64 entry)
 {
+	u32 group = dir_span_group(entry);
+	u64 n = dir_span_pages(entry);
+
+	heap_stray_del(heap, dir_span_who(entry) & OWNER_TAG_MASK);
 	heap->spans[group].slabs--;
 	heap->spans[group].used -= n;
 	heap->spans[group].frees++;

@@ -3,8 +3,9 @@
  * Figures of a heap.
  *
  * Every shard keeps its own, spans have theirs under the pages lock; sums are
- * made when they are asked for. Each part of a sum is consistent in itself, but
- * parts are looked at one after the other, while the heap is in use.
+ * made when they are asked for. Nobody's shards get those of owners that go.
+ * Each part of a sum is consistent in itself, but parts are looked at one after
+ * the other, while the heap is in use.
  */
 #include "core_env.h"
 #include "heap_impl.h"
@@ -42,6 +43,18 @@ static void add_spans(struct heap_class_stat *sum, struct heap *heap, u32 group)
 	core_unlock(&heap->lock);
 }
 
+/* Slots of one class in one group, or all, of all owners. */
+static void add_shelves(struct heap_class_stat *sum, struct heap *heap, u32 class, u32 first,
+			u32 last)
+{
+	struct heap_owner *owner = NULL;
+	u32 group;
+
+	while ((owner = heap_owner_next(heap, owner)))
+		for (group = first; group <= last; group++)
+			add_shelf(sum, heap_shelf(owner, class, group), class);
+}
+
 void heap_get_class_stat(struct heap *heap, u32 class, u32 group, struct heap_class_stat *stat)
 {
 	u32 first = group == CLASS_GROUPS ? 0 : group;
@@ -50,12 +63,11 @@ void heap_get_class_stat(struct heap *heap, u32 class, u32 group, struct heap_cl
 	memset(stat, 0, sizeof(*stat));
 	if (class >= CLASS_COUNT || group > CLASS_GROUPS)
 		return;
-	for (; first <= last; first++) {
-		if (class == CLASS_SPAN)
+	if (class != CLASS_SPAN)
+		add_shelves(stat, heap, class, first, last);
+	else
+		for (; first <= last; first++)
 			add_spans(stat, heap, first);
-		else
-			add_shelf(stat, heap_shelf(heap, class, first), class);
-	}
 }
 
 static void add_class(struct heap_stat *stat, struct heap *heap, u32 class)

@@ -58,7 +58,9 @@ void slots_rack_init(struct slots_rack *rack)
 		INIT_LIST_HEAD(&rack->bucket[i]);
 	rack->held = NULL;
 	rack->held_long = false;
+	rack->knows_full = false;
 	rack->room = 0;
+	INIT_LIST_HEAD(&rack->full);
 }
 
 /* Bits [first, last] of a word, as far as they lie in it; they may lie outside. */
@@ -264,7 +266,8 @@ static void room_change(struct slots_rack *rack, int change)
 /* The caller sees to the room. */
 static void slab_remove(struct slots_rack *rack, struct slab *slab)
 {
-	if (slab->place < SLAB_BUCKETS) {
+	/* A full slab may be on a list, or linked to itself. */
+	if (slab->place <= SLAB_FULL) {
 		list_del_init(&slab->link);
 	} else if (slab->place == SLAB_HELD) {
 		rack->held = NULL;
@@ -328,9 +331,42 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab)
 		slab->edge = slab_edge(slab);
 		if (place < SLAB_BUCKETS)
 			list_add(&slab->link, &rack->bucket[place]);
+		else if (rack->knows_full)
+			list_add(&slab->link, &rack->full);
 	}
 	room_change(rack, slab_listed(slab) - listed - (surplus && surplus != slab));
 	return surplus;
+}
+
+u32 slab_give_all(struct slab *slab)
+{
+	u32 i, class = slab_class(slab), taken = class_table[class].slots - slab->free;
+
+	for (i = 0; i < slab_words(class); i++)
+		slab->bits[i] = slab_word_mask(class, i);
+	slab->free += taken;
+	return taken;
+}
+
+void slots_leave(struct slots_rack *rack, struct slab *slab)
+{
+	if (slab_listed(slab))
+		room_change(rack, -1);
+	slab_remove(rack, slab);
+	if (slab->free < class_table[slab_class(slab)].slots)
+		slab->place = SLAB_LEFT;
+}
+
+struct slab *slots_next(const struct slots_rack *rack)
+{
+	u32 i;
+
+	if (!list_empty(&rack->full))
+		return list_first_entry(&rack->full, struct slab, link);
+	for (i = 0; i < SLAB_BUCKETS; i++)
+		if (!list_empty(&rack->bucket[i]))
+			return list_first_entry(&rack->bucket[i], struct slab, link);
+	return rack->held;
 }
 
 /* The slab to take from next. */
@@ -370,9 +406,10 @@ const char *slab_check(const struct slab *slab)
 	}
 	if (free != slab->free)
 		return "slots: the count of free slots is wrong";
-	if (slab->place != slab_place(slab))
+	if (slab->place == SLAB_LEFT ? free == class_table[class].slots :
+				       slab->place != slab_place(slab))
 		return "slots: a slab is not where its fullness says";
-	if (slab->edge != slab_edge(slab))
+	if (slab->place != SLAB_LEFT && slab->edge != slab_edge(slab))
 		return "slots: a slab would change its place at another edge";
 	if (slab->dirty & ~slab_pages_mask(class))
 		return "slots: a page beyond the slab is dirty";
@@ -398,6 +435,16 @@ static const char *check_bucket(const struct slots_rack *rack, u32 place, u32 ho
 		++*slabs;
 	}
 	return error;
+}
+
+u64 slots_count_full(const struct slots_rack *rack)
+{
+	const struct slab *slab;
+	u64 count = 0;
+
+	list_for_each_entry(slab, &rack->full, link)
+		count += slab->place == SLAB_FULL;
+	return count;
 }
 
 const char *slots_check(const struct slots_rack *rack, u32 home, u64 *slabs)

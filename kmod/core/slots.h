@@ -7,7 +7,8 @@
  * set = free. A rack holds slabs of one class and group (in a heap: those of
  * one shard) that have room:
  *
- *	full		no free slot	on no list
+ *	full		no free slot	on no list, or one of its own if the
+ *					rack is to know all its slabs
  *	partial		some free	in one of four buckets, by fullness
  *	empty		all free	held back, one a rack; any other is
  *					handed to the caller to be released
@@ -38,12 +39,13 @@ enum slab_place {
 	SLAB_FULL = SLAB_BUCKETS,
 	SLAB_HELD,
 	SLAB_APART,		/* not on the rack: new, or to be released */
+	SLAB_LEFT,		/* not on the rack: nothing is taken from it any more */
 };
 
 /**
  * struct slab - one slab
- * @link: in the bucket, or for the owner's use while %SLAB_APART
- * @rcu: for the owner's use, once nobody else can find the slab
+ * @link: in the bucket, or for the caller's use while %SLAB_APART
+ * @rcu: for the caller's use, once nobody else can find the slab
  * @page: its first page
  * @home: whose it is, as SLAB_HOME(); never changes
  * @free: free slots
@@ -66,22 +68,30 @@ struct slab {
 	u64 bits[];
 };
 
-/* Class, group and shard of a slab in one number. */
-#define SLAB_HOME(class, group, shard)	((class) | (group) << 8 | (u32)(shard) << 16)
+/* Class, group, shard and owner of a slab in one number. */
+#define SLAB_HOME(class, group, shard)	((class) | (group) << 8 | (u32)(shard) << 12)
+#define SLAB_OWNER_SHIFT		16
+#define SLAB_OWNER(tag)			((u32)(tag) << SLAB_OWNER_SHIFT)
+#define SLAB_HOME_CLASS(home)		((home) & 0xff)
 
 static inline u32 slab_class(const struct slab *slab)
 {
-	return slab->home & 0xff;
+	return SLAB_HOME_CLASS(slab->home);
 }
 
 static inline u32 slab_group(const struct slab *slab)
 {
-	return slab->home >> 8 & 0xff;
+	return slab->home >> 8 & 0xf;
 }
 
 static inline u32 slab_shard(const struct slab *slab)
 {
-	return slab->home >> 16;
+	return slab->home >> 12 & 0xf;
+}
+
+static inline u32 slab_owner(const struct slab *slab)
+{
+	return slab->home >> SLAB_OWNER_SHIFT;
 }
 
 /**
@@ -89,14 +99,18 @@ static inline u32 slab_shard(const struct slab *slab)
  * @bucket: partial slabs by fullness, fullest first
  * @held: the empty slab held back, or NULL
  * @held_long: it was held already when slots_age() was called last
+ * @knows_full: full slabs are in @full; set before the rack has any slab
  * @room: slabs in the buckets and held; who looks without the lock never sees
  *        less than there was all the time
+ * @full: slabs without room, if @knows_full
  */
 struct slots_rack {
 	struct list_head bucket[SLAB_BUCKETS];
 	struct slab *held;
 	bool held_long;
+	bool knows_full;
 	u32 room;
+	struct list_head full;
 };
 
 /* Bytes in the descriptor of a slab of a class. */
@@ -240,6 +254,28 @@ static inline struct slab *slots_given(struct slots_rack *rack, struct slab *sla
 struct slab *slots_release_held(struct slots_rack *rack);
 
 /**
+ * slots_next() - any slab of a rack that knows them all
+ *
+ * Returns it, or NULL if there is none.
+ */
+struct slab *slots_next(const struct slots_rack *rack);
+
+/**
+ * slots_leave() - take a slab off its rack
+ * @slab: a slab of the rack, whether it has free slots or not
+ *
+ * It becomes SLAB_LEFT, or SLAB_APART if all its slots are free.
+ */
+void slots_leave(struct slots_rack *rack, struct slab *slab);
+
+/**
+ * slab_give_all() - give all slots of a slab back
+ *
+ * Returns how many were taken. slots_leave() is to follow.
+ */
+u32 slab_give_all(struct slab *slab);
+
+/**
  * slots_age() - let go of the slab held back if it was held at the last call
  *
  * Returns it, now apart, or NULL.
@@ -248,11 +284,12 @@ struct slab *slots_age(struct slots_rack *rack);
 
 /**
  * slab_check(), slots_check() - recompute everything naively and compare
- * @slabs: gets the number of slabs on the rack
+ * @slabs: gets the number of slabs on the rack that have room
  *
  * Return NULL or a sentence that says what is wrong.
  */
 const char *slab_check(const struct slab *slab);
+u64 slots_count_full(const struct slots_rack *rack);
 const char *slots_check(const struct slots_rack *rack, u32 home, u64 *slabs);
 
 #endif /* SHMZONE_CORE_SLOTS_H */

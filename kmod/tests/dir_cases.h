@@ -95,12 +95,14 @@ static const char *dir_play(const void *data)
 
 static const char *dir_entries(void)
 {
-	u64 entry = dir_span_entry((1ULL << 32) - 1, 15);
+	u64 entry = dir_span_entry((1ULL << 32) - 1, 15, 0xffff);
 	struct slab *slab = (struct slab *)&entry;
 
 	REQUIRE(dir_is_span(entry));
 	REQUIRE(dir_span_pages(entry) == (1ULL << 32) - 1);
 	REQUIRE(dir_span_group(entry) == 15);
+	REQUIRE(dir_span_who(entry) == 0xffff);
+	REQUIRE(dir_span_who(dir_span_entry((1ULL << 32) - 1, 15, 0)) == 0);
 	REQUIRE(!dir_slab(entry));
 	REQUIRE(!dir_slab(DIR_BUSY) && !dir_is_span(DIR_BUSY));
 	REQUIRE(!dir_slab(0) && !dir_is_span(0));

@@ -2,7 +2,7 @@
 /*
  * Test cases of the heap: scripts of steps.
  *
- * Objects are kept in registers. The page map that the heap asks its owner to
+ * Objects are kept in registers. The page map that the heap asks its keeper to
  * keep is recorded, and checked at every change of it.
  */
 #include "cases.h"
@@ -27,7 +27,7 @@ enum heap_op {
 	HEAP_TRIM,
 	HEAP_AGE,	/* returns @want */
 	HEAP_IDLE,	/* the first idle run from page @reg on: @n pages at @bytes */
-	HEAP_NO_PREPARE,	/* the owner answers with -@want from now on */
+	HEAP_NO_PREPARE,	/* the keeper answers with -@want from now on */
 	HEAP_KERNEL,	/* kernel memory is at most @bytes */
 };
 
@@ -48,9 +48,9 @@ struct heap_script {
 };
 
 /**
- * struct heap_rig - a heap and its owner
+ * struct heap_rig - a heap and its keeper
  * @prepare: what prepare answers
- * @error: what the owner has to complain of
+ * @error: what the keeper has to complain of
  * @map: marks of pages
  * @prepared: pages that were prepared
  * @reg: offsets
@@ -64,9 +64,9 @@ struct heap_rig {
 	u64 reg[HEAP_REGS];
 };
 
-static int rig_prepare(void *owner, u64 first, u64 n, u64 marked)
+static int rig_prepare(void *keeper, u64 first, u64 n, u64 marked)
 {
-	struct heap_rig *rig = owner;
+	struct heap_rig *rig = keeper;
 	u64 i;
 
 	if (marked > n)
@@ -76,15 +76,24 @@ static int rig_prepare(void *owner, u64 first, u64 n, u64 marked)
 	return rig->prepare;
 }
 
-static void rig_mark(void *owner, u64 first, u64 n, u32 mark)
+/* Of what is marked already: a slab becomes mixed, a span changes its owner. */
+static bool rig_marks_anew(u32 from, u32 to)
 {
-	struct heap_rig *rig = owner;
+	if (HEAP_MARK_KIND(to) == HEAP_KIND_MIXED)
+		return HEAP_MARK_KIND(from) == HEAP_KIND_SLAB &&
+		       HEAP_MARK_TAG(from) == HEAP_MARK_TAG(to);
+	return HEAP_MARK_KIND(from) == HEAP_KIND_SPAN && HEAP_MARK_KIND(to) == HEAP_KIND_SPAN;
+}
+
+static void rig_mark(void *keeper, u64 first, u64 n, u32 mark)
+{
+	struct heap_rig *rig = keeper;
 	u64 i;
 
 	for (i = first; i < first + n && i < HEAP_MAP; i++) {
 		if (!rig->prepared[i])
 			rig->error = "a page was marked that was not prepared";
-		if (!rig->map[i] == !mark)
+		if (!rig->map[i] == !mark && !rig_marks_anew(rig->map[i], mark))
 			rig->error = mark ? "a page was marked twice" :
 					     "a page was unmarked twice";
 		rig->map[i] = mark;
@@ -233,7 +242,7 @@ static const char *heap_play(const void *data)
 #define FREE_AT(offset, want)		{ HEAP_FREE_AT, 0, 1, offset, 0, 0, want }
 #define AT(reg, offset)			{ HEAP_AT, reg, 0, offset, 0, 0, 0 }
 #define ENTRY(reg, class, group, kind)	\
-	{ HEAP_ENTRY, reg, 0, HEAP_MARK(kind, class, group), 0, 0, 0 }
+	{ HEAP_ENTRY, reg, 0, HEAP_MARK(kind, class, group, 0), 0, 0, 0 }
 #define NO_ENTRY(reg)			{ HEAP_ENTRY, reg, 0, 0, 0, 0, 0 }
 #define LIMIT(pages)			{ HEAP_LIMIT, 0, 0, pages, 0, 0, 0 }
 #define TAKEN(pages)			{ HEAP_TAKEN, 0, 0, pages, 0, 0, 0 }

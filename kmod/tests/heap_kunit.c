@@ -8,6 +8,9 @@
 #include "../core/heap.c"
 #include "../core/heap_check.c"
 #include "../core/heap_free.c"
+#include "../core/heap_look.c"
+#include "../core/heap_owned.c"
+#include "../core/heap_owner.c"
 #include "../core/heap_idle.c"
 #include "../core/heap_mem.c"
 #include "../core/heap_run.c"
@@ -19,9 +22,11 @@
 
 #include "dir_cases.h"
 #include "heap_table.h"
+#include "owner_table.h"
 
 KUNIT_ARRAY_PARAM(dir, dir_cases, core_case_describe);
 KUNIT_ARRAY_PARAM(heap, heap_cases, core_case_describe);
+KUNIT_ARRAY_PARAM(owner, owner_cases, core_case_describe);
 
 static void dir_case(struct kunit *test)
 {
@@ -33,9 +38,15 @@ static void heap_case(struct kunit *test)
 	core_case_run(test, heap_play);
 }
 
+static void owner_case(struct kunit *test)
+{
+	core_case_run(test, NULL);
+}
+
 static struct kunit_case heap_kunit_cases[] = {
 	KUNIT_CASE_PARAM(dir_case, dir_gen_params),
 	KUNIT_CASE_PARAM(heap_case, heap_gen_params),
+	KUNIT_CASE_PARAM(owner_case, owner_gen_params),
 	{}
 };
 

@@ -234,7 +234,7 @@ static const struct core_case heap_cases[] = {
 	HEAP_SCRIPT("a batch larger than a slab", 1000, 1000,
 		    ALLOC_N(0, 64, 1024, 64), TAKEN(16), AT(0, P), AT(63, 17 * P - 1024),
 		    FREE_N(0, 64), TAKEN(4)),
-	HEAP_SCRIPT("the owner cannot prepare", 1000, 1000,
+	HEAP_SCRIPT("the keeper cannot prepare", 1000, 1000,
 		    PREPARE(-EIO), ALLOC(0, 8, -EIO), TAKEN(0), ALLOC_N(0, 3, 10 * P, -EIO),
 		    TAKEN(0),
 		    FREE_AT(P, HEAP_BAD_NOT_LIVE), PREPARE(0), ALLOC(0, 8, 1), AT(0, P)),

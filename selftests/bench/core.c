@@ -8,18 +8,18 @@ volatile bool need_resched;
 
 /* Zones. */
 
-static int prepare(void *owner, u64 first, u64 n, u64 marked)
+static int prepare(void *keeper, u64 first, u64 n, u64 marked)
 {
-	struct zone *zone = owner;
+	struct zone *zone = keeper;
 
 	(void)n;
 	zone->mapped = max(zone->mapped, first + marked);
 	return 0;
 }
 
-static void mark(void *owner, u64 first, u64 n, u32 entry)
+static void mark(void *keeper, u64 first, u64 n, u32 entry)
 {
-	(void)owner;
+	(void)keeper;
 	(void)first;
 	(void)n;
 	(void)entry;

@@ -3,7 +3,7 @@
  * The core as the benchmarks use it: the one place that knows how its
  * functions are called. Whatever is refused ends the row.
  *
- *	zone	a heap whose owner does what the module's does at least
+ *	zone	a heap whose keeper does what the module's does at least
  *	tree	a page bitmap with nodes in stock, as the heap keeps it
  */
 #ifndef SHMZONE_BENCH_CORE_H

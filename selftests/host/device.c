@@ -141,18 +141,18 @@ int device_fork(bool bare)
 
 /* Zones. */
 
-static int prepare(void *owner, u64 first, u64 n, u64 marked)
+static int prepare(void *keeper, u64 first, u64 n, u64 marked)
 {
-	(void)owner;
+	(void)keeper;
 	(void)first;
 	(void)n;
 	(void)marked;
 	return 0;
 }
 
-static void mark(void *owner, u64 first, u64 n, u32 mark)
+static void mark(void *keeper, u64 first, u64 n, u32 mark)
 {
-	struct zone *zone = owner;
+	struct zone *zone = keeper;
 	u32 entry = HEAP_MARK_CLASS(mark) | HEAP_MARK_GROUP(mark) << 6 |
 		    HEAP_MARK_KIND(mark) << 10;
 

@@ -40,11 +40,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct model_source source = { .next = next_input, .data = data, .size = size };
 	u64 count = pages[next_input(&source, ARRAY_SIZE(pages))];
 	struct model *model;
+	bool releases;
 	u32 i;
 
 	heap_shards = 1 + next_input(&source, 2) * 2;
 	host_contend(heap_shards > 1 ? 1 : 0);
-	model = model_create(count, count, next_input(&source, 2));
+	releases = next_input(&source, 2);
+	model = model_create(count, count, releases, next_input(&source, 2));
 
 	for (i = 0; i < STEPS_MAX && source.size; i++)
 		require(model_step(model, &source));

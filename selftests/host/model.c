@@ -65,6 +65,19 @@ u32 model_slots(const struct model_run *run)
 	return run->class == CLASS_SPAN ? 1 : class_table[run->class].slots;
 }
 
+bool model_object_at(struct model *model, u64 offset, struct model_object *object)
+{
+	struct model_run *run = model_run_at(model, offset >> PAGE_SHIFT);
+	u64 delta;
+
+	if (!run)
+		return false;
+	delta = offset - (run->first << PAGE_SHIFT);
+	object->run = run;
+	object->slot = delta / model_slot_bytes(run);
+	return !(delta % model_slot_bytes(run)) && run->taken[object->slot];
+}
+
 u64 model_slot_offset(const struct model_run *run, u32 slot)
 {
 	return (run->first << PAGE_SHIFT) + slot * model_slot_bytes(run);
@@ -84,9 +97,9 @@ static void complain(struct model *model, const char *error)
 		model->error = error;
 }
 
-static int model_prepare(void *owner, u64 first, u64 n, u64 marked)
+static int model_prepare(void *keeper, u64 first, u64 n, u64 marked)
 {
-	struct model *model = owner;
+	struct model *model = keeper;
 
 	if (marked != (model->wanted.class == CLASS_SPAN ? 1 : n))
 		complain(model, "model: not the right pages are to be marked");
@@ -104,6 +117,23 @@ static int model_prepare(void *owner, u64 first, u64 n, u64 marked)
 	return model->prepare_fails;
 }
 
+u32 model_mark_of(const struct model *model, const struct model_run *run)
+{
+	u32 owner = run->class == CLASS_SPAN && run->live ? run->who[0] : run->owner;
+	u32 kind = run->class == CLASS_SPAN ? HEAP_KIND_SPAN :
+		   run->mixed ? HEAP_KIND_MIXED : HEAP_KIND_SLAB;
+
+	return HEAP_MARK(kind, run->class, run->group,
+			 owner ? heap_owner_tag(model->owner[owner]) : 0);
+}
+
+static void free_run(struct model_run *run)
+{
+	free(run->taken);
+	free(run->who);
+	free(run->offered);
+}
+
 static void mark_made(struct model *model, u64 first, u64 n, u32 mark)
 {
 	struct model_run run = {
@@ -111,6 +141,7 @@ static void mark_made(struct model *model, u64 first, u64 n, u32 mark)
 		.n = model->wanted.n,
 		.class = HEAP_MARK_CLASS(mark),
 		.group = HEAP_MARK_GROUP(mark),
+		.owner = model->wanted.owner,
 	};
 	u32 i = run_index(model, first);
 
@@ -122,18 +153,28 @@ static void mark_made(struct model *model, u64 first, u64 n, u32 mark)
 		return complain(model, "model: not the right pages are marked");
 	if (i < model->runs && model->run[i].first < first + run.n)
 		return complain(model, "model: a run overlaps another");
+	if (mark != model_mark_of(model, &run))
+		return complain(model, "model: a mark names another owner");
 	run.taken = calloc(model_slots(&run), 1);
+	run.who = calloc(model_slots(&run), 1);
+	run.offered = calloc(model_slots(&run), 1);
 	memmove(&model->run[i + 1], &model->run[i], (model->runs - i) * sizeof(run));
 	model->run[i] = run;
 	model->runs++;
 }
 
-static void model_mark(void *owner, u64 first, u64 n, u32 mark)
+static void model_mark(void *keeper, u64 first, u64 n, u32 mark)
 {
-	struct model *model = owner;
+	struct model *model = keeper;
 	u32 i = run_index(model, first);
 	struct model_run *run = &model->run[i];
 
+	if (mark && i < model->runs && run->first == first) {
+		if (mark != model->remarked || n != (run->class == CLASS_SPAN ? 1 : run->n))
+			complain(model, "model: something is marked anew that has not changed");
+		model->remarked = 0;
+		return;
+	}
 	if (mark)
 		return mark_made(model, first, n, mark);
 	if (i == model->runs || run->first != first)
@@ -148,15 +189,15 @@ static void model_mark(void *owner, u64 first, u64 n, u32 mark)
 		model->ended = run->n;
 		model->ended_first = first;
 	}
-	free(run->taken);
+	free_run(run);
 	model->runs--;
 	memmove(run, run + 1, (model->runs - i) * sizeof(*run));
 }
 
 /* Of a run that has ended, or of the one wanted now, which was abandoned. */
-static void model_release(void *owner, u64 first, u64 n)
+static void model_release(void *keeper, u64 first, u64 n)
 {
-	struct model *model = owner;
+	struct model *model = keeper;
 
 	if (model->ended ? first != model->ended_first || n != model->ended :
 	    n != model->wanted.n || first != model_lowest_fit(model, n))
@@ -182,7 +223,7 @@ static const struct heap_ops model_ops_releasing = {
 
 /* Life. */
 
-struct model *model_create(u64 pages, u64 limit, bool releases)
+struct model *model_create(u64 pages, u64 limit, bool releases, bool owned)
 {
 	struct model *model = calloc(1, sizeof(*model));
 
@@ -191,6 +232,9 @@ struct model *model_create(u64 pages, u64 limit, bool releases)
 	model->releases = releases;
 	model->heap = heap_create(pages, limit, releases ? &model_ops_releasing : &model_ops,
 				  model);
+	model->owned = owned;
+	if (owned && heap_enable_owners(model->heap))
+		complain(model, "model: no memory for owners");
 	return model;
 }
 
@@ -200,7 +244,7 @@ static void model_free(struct model *model)
 
 	heap_destroy(model->heap);
 	for (i = 0; i < model->runs; i++)
-		free(model->run[i].taken);
+		free_run(&model->run[i]);
 	free(model);
 }
 
@@ -326,11 +370,42 @@ static const char *check_touches(struct model *model)
 	return NULL;
 }
 
+/* What the heap says lives there, in the order of offsets. */
+static const char *check_walk(struct model *model)
+{
+	struct heap_object objects[16];
+	u32 i, slot, n = 0, at = 0;
+	u64 cursor = 0;
+
+	for (i = 0; i < model->runs; i++) {
+		const struct model_run *run = &model->run[i];
+
+		for (slot = 0; slot < model_slots(run); slot++) {
+			if (!run->taken[slot])
+				continue;
+			if (at == n) {
+				n = heap_walk(model->heap, &cursor, objects, 1 + i % 16);
+				at = 0;
+			}
+			REQUIRE(at < n && objects[at].offset == model_slot_offset(run, slot));
+			REQUIRE(objects[at].bytes == model_slot_bytes(run));
+			REQUIRE(objects[at].class == run->class);
+			REQUIRE(objects[at].group == run->group);
+			REQUIRE(objects[at].owner == model->id[run->who[slot]]);
+			REQUIRE(objects[at].offered == run->offered[slot]);
+			at++;
+		}
+	}
+	REQUIRE(at == n && !heap_walk(model->heap, &cursor, objects, 16));
+	return NULL;
+}
+
 const char *model_check(struct model *model)
 {
 	if (model->error)
 		return model->error;
-	REQUIRE(!model->ended);
+	REQUIRE(!model->ended && !model->remarked);
+	REQUIRE_NULL(check_walk(model));
 	REQUIRE_NULL(check_touches(model));
 	REQUIRE_NULL(heap_check(model->heap));
 	REQUIRE_NULL(check_objects(model));
@@ -341,7 +416,7 @@ const char *model_check(struct model *model)
 
 const char *model_check_released(const struct model *model, bool trimmed)
 {
-	u8 held[CLASS_GROUPS][CLASS_COUNT] = {};
+	u8 held[MODEL_OWNERS + 1][CLASS_GROUPS][CLASS_COUNT] = {};
 	u32 i;
 
 	for (i = 0; i < model->runs; i++) {
@@ -349,8 +424,8 @@ const char *model_check_released(const struct model *model, bool trimmed)
 
 		if (run->live)
 			continue;
-		REQUIRE(run->class != CLASS_SPAN && !trimmed);
-		REQUIRE(held[run->group][run->class]++ < heap_shards);
+		REQUIRE(run->class != CLASS_SPAN && !trimmed && !run->left);
+		REQUIRE(held[run->owner][run->group][run->class]++ < heap_shards);
 	}
 	return NULL;
 }
@@ -361,7 +436,7 @@ const char *model_destroy(struct model *model)
 	const char *error;
 	u32 slot;
 
-	error = model_check(model);
+	error = model_check(model) ?: model_end_owners(model);
 	while (!error && model->runs) {
 		struct model_run *run = &model->run[model->runs - 1];
 

@@ -35,8 +35,9 @@ struct model;
  * @pages: pages in the heap
  * @limit: its limit
  * @releases: it has a release callback
+ * @owned: it has owners
  */
-struct model *model_create(u64 pages, u64 limit, bool releases);
+struct model *model_create(u64 pages, u64 limit, bool releases, bool owned);
 
 /**
  * model_step() - one operation, chosen by the source

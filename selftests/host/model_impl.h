@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the model's own files share: model.c has its state and compares it,
- * model_ops.c chooses operations and predicts what they do.
+ * model_ops.c chooses operations and predicts what they do, model_owners.c those
+ * on owners.
  */
 #ifndef SHMZONE_MODEL_IMPL_H
 #define SHMZONE_MODEL_IMPL_H
 
 #include "model.h"
 #include "../../kmod/core/heap.h"
+#include "../../kmod/core/heap_owner.h"
 #include "../../kmod/core/pages.h"
 #include "../../kmod/tests/cases.h"
 
@@ -15,6 +17,8 @@
 #define MODEL_RECENT	32
 #define MODEL_DIRTY	8192
 #define NO_PAGE		(~0ULL)
+#define MODEL_OWNERS	5
+#define NOBODY		0	/* an owner is an index + 1 */
 
 /* A slab or span. */
 struct model_run {
@@ -23,7 +27,18 @@ struct model_run {
 	u32 class;
 	u32 group;
 	u32 live;	/* objects: for a span 0 or 1 */
-	u8 *taken;	/* a byte a slot */
+	u32 owner;	/* whose slab it is, or was allocated for */
+	bool mixed;
+	bool left;	/* of an owner that has ended */
+	u8 *taken;	/* a byte a slot: 0, or 1 */
+	u8 *who;	/* a byte a slot that is taken: whose it is */
+	u8 *offered;	/* the same: 1 if it is on offer */
+};
+
+/* An object in the model. */
+struct model_object {
+	struct model_run *run;
+	u32 slot;
 };
 
 /**
@@ -43,6 +58,11 @@ struct model_run {
  * @stat: figures as they should be
  * @class_stat: by class and group; only requests, failures and frees
  * @recent: offsets freed lately
+ * @owned: the heap has owners
+ * @owner: these, NULL for those that are not there
+ * @id: what they are called
+ * @ids: how many there were
+ * @remarked: a mark that has to come, 0 for none
  * @dirty: a byte a page, set once the page may hold memory; only for heaps of up
  *         to MODEL_DIRTY pages
  */
@@ -54,6 +74,7 @@ struct model {
 	u32 runs;
 	struct {
 		u32 class;
+		u32 owner;
 		u64 n;
 	} wanted;
 	u64 prepared;
@@ -66,6 +87,11 @@ struct model {
 	struct heap_class_stat class_stat[CLASS_GROUPS][CLASS_COUNT];
 	u64 recent[MODEL_RECENT];
 	u32 recents;
+	bool owned;
+	struct heap_owner *owner[MODEL_OWNERS + 1];
+	u64 id[MODEL_OWNERS + 1];
+	u64 ids;
+	u32 remarked;
 	u8 dirty[MODEL_DIRTY];
 };
 
@@ -88,6 +114,25 @@ void model_dirty(struct model *model, u64 first, u64 n);
  * by a shard; none after a trim.
  */
 const char *model_check_released(const struct model *model, bool trimmed);
+
+/* The object that starts at an offset. Returns false if none is live there. */
+bool model_object_at(struct model *model, u64 offset, struct model_object *object);
+
+/* Says that an object is free. */
+void model_note_free(struct model *model, u64 offset);
+
+/* The mark that a run has to have. */
+u32 model_mark_of(const struct model *model, const struct model_run *run);
+
+u64 model_choose(struct model_source *source, u64 bound);
+u64 model_choose_offset(struct model *model, struct model_source *source);
+
+/* model_owners.c */
+
+/* An owner that is there, or %NOBODY. */
+u32 model_choose_owner(struct model *model, struct model_source *source);
+const char *model_step_owners(struct model *model, struct model_source *source);
+const char *model_end_owners(struct model *model);
 
 /* Frees one live object, with all checks. */
 const char *model_free_one(struct model *model, u64 offset);

@@ -6,7 +6,7 @@
 
 /* Choosing. */
 
-static u64 choose(struct model_source *source, u64 bound)
+u64 model_choose(struct model_source *source, u64 bound)
 {
 	return bound > 1 ? source->next(source, bound) : 0;
 }
@@ -14,20 +14,20 @@ static u64 choose(struct model_source *source, u64 bound)
 /* From 1 to @max, all orders of magnitude alike. */
 static u64 choose_log(struct model_source *source, u64 max)
 {
-	u32 bits = choose(source, fls64(max) + 1);
-	u64 n = bits ? (1ULL << (bits - 1)) + choose(source, 1ULL << (bits - 1)) : 1;
+	u32 bits = model_choose(source, fls64(max) + 1);
+	u64 n = bits ? (1ULL << (bits - 1)) + model_choose(source, 1ULL << (bits - 1)) : 1;
 
 	return min(n, max);
 }
 
-static void choose_request(const struct model *model, struct model_source *source,
+static void choose_request(struct model *model, struct model_source *source,
 			   struct heap_request *request)
 {
 	*request = (struct heap_request){
-		.group = choose(source, 3) * 7,
-		.hint = choose(source, 5) * 0x3fffffff,
+		.group = model_choose(source, 3) * 7,
+		.hint = model_choose(source, 5) * 0x3fffffff,
 	};
-	switch (choose(source, 8)) {
+	switch (model_choose(source, 8)) {
 	case 0:
 		request->bytes = choose_log(source, model->pages) << PAGE_SHIFT;
 		break;
@@ -38,18 +38,20 @@ static void choose_request(const struct model *model, struct model_source *sourc
 		request->bytes = choose_log(source, ~0ULL);
 		break;
 	case 3:
-		request->bytes = class_table[1 + choose(source, CLASS_COUNT - 1)].slot_bytes;
+		request->bytes = class_table[1 + model_choose(source, CLASS_COUNT - 1)].slot_bytes;
 		break;
 	default:
 		request->bytes = choose_log(source, 32768);
 	}
-	if (!choose(source, 4))
-		request->align = 1U << choose(source, PAGE_SHIFT + 1);
-	if (!choose(source, 50)) {
-		request->bytes = choose(source, 2);
-		request->align = choose(source, 1ULL << 32);
-		request->group = choose(source, 20);
+	if (!model_choose(source, 4))
+		request->align = 1U << model_choose(source, PAGE_SHIFT + 1);
+	if (!model_choose(source, 50)) {
+		request->bytes = model_choose(source, 2);
+		request->align = model_choose(source, 1ULL << 32);
+		request->group = model_choose(source, 20);
 	}
+	if (model->owned)
+		request->owner = model->owner[model_choose_owner(model, source)];
 }
 
 static u64 choose_live(struct model *model, struct model_source *source)
@@ -58,33 +60,33 @@ static u64 choose_live(struct model *model, struct model_source *source)
 	const u8 *taken;
 
 	for (tries = 0; tries < 8 && model->runs; tries++) {
-		struct model_run *run = &model->run[choose(source, model->runs)];
+		struct model_run *run = &model->run[model_choose(source, model->runs)];
 
 		if (!run->live)
 			continue;
 		slots = model_slots(run);
-		slot = choose(source, slots);
+		slot = model_choose(source, slots);
 		taken = memchr(run->taken + slot, 1, slots - slot) ?: memchr(run->taken, 1, slot);
 		return model_slot_offset(run, taken - run->taken);
 	}
-	return choose(source, model->pages << PAGE_SHIFT);
+	return model_choose(source, model->pages << PAGE_SHIFT);
 }
 
-static u64 choose_offset(struct model *model, struct model_source *source)
+u64 model_choose_offset(struct model *model, struct model_source *source)
 {
-	switch (choose(source, 16)) {
+	switch (model_choose(source, 16)) {
 	case 0:
-		return choose(source, model->pages << PAGE_SHIFT);
+		return model_choose(source, model->pages << PAGE_SHIFT);
 	case 1:
 		return choose_log(source, ~0ULL);
 	case 2:
-		return model->recent[choose(source, MODEL_RECENT)];
+		return model->recent[model_choose(source, MODEL_RECENT)];
 	case 3:
-		return choose_live(model, source) + choose(source, 64);
+		return choose_live(model, source) + model_choose(source, 64);
 	case 4:
-		return choose_live(model, source) + 8 * choose(source, 1 << 17) - (1 << 16);
+		return choose_live(model, source) + 8 * model_choose(source, 1 << 17) - (1 << 16);
 	case 5:
-		return choose(source, model->pages) << PAGE_SHIFT;
+		return model_choose(source, model->pages) << PAGE_SHIFT;
 	default:
 		return choose_live(model, source);
 	}
@@ -92,23 +94,25 @@ static u64 choose_offset(struct model *model, struct model_source *source)
 
 /* Allocating. */
 
-static bool request_valid(const struct heap_request *request, u32 n)
+static bool request_valid(const struct model *model, const struct heap_request *request, u32 n)
 {
 	u32 align = request->align;
 
-	return n >= 1 && n <= HEAP_BATCH_MAX && request->bytes && request->group < 16 &&
+	return model->owned == !!request->owner && n >= 1 && n <= HEAP_BATCH_MAX &&
+	       request->bytes && request->group < 16 &&
 	       (!align || ((align & (align - 1)) == 0 && align <= PAGE_SIZE));
 }
 
 /* Whether there was really no room for one more object. */
-static bool no_room(const struct model *model, u32 class, u32 group, u64 n)
+static bool no_room(const struct model *model, u32 class, u32 group, u32 owner, u64 n)
 {
 	u32 i;
 
 	for (i = 0; i < model->runs && class != CLASS_SPAN; i++) {
 		const struct model_run *run = &model->run[i];
 
-		if (run->class == class && run->group == group && run->live < model_slots(run))
+		if (run->class == class && run->group == group && run->owner == owner &&
+		    !run->left && run->live < model_slots(run))
 			return false;
 	}
 	return model_lowest_fit(model, n) == NO_PAGE;
@@ -122,12 +126,15 @@ static const char *note_object(struct model *model, const struct heap_request *r
 
 	REQUIRE(run);
 	REQUIRE(run->class == model->wanted.class && run->group == request->group);
+	REQUIRE(run->owner == model->wanted.owner && !run->left);
 	REQUIRE(model_slot_bytes(run) >= request->bytes);
 	REQUIRE(!request->align || offset % request->align == 0);
 	slot = (offset - (run->first << PAGE_SHIFT)) / model_slot_bytes(run);
 	REQUIRE(slot < model_slots(run) && model_slot_offset(run, slot) == offset);
 	REQUIRE(!run->taken[slot]);
 	run->taken[slot] = 1;
+	run->who[slot] = run->owner;
+	run->offered[slot] = 0;
 	run->live++;
 	last = offset + model_slot_bytes(run) - 1;
 	model_dirty(model, offset >> PAGE_SHIFT, (last >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1);
@@ -143,7 +150,7 @@ static void note_figures(struct model *model, u32 group, u32 n, u32 got, bool in
 	model->stat.requests += n;
 	model->stat.failures += n - got;
 	heap_get_class_stat(model->heap, model->wanted.class, group, &real);
-	if (injected && !stat->requests && !real.requests)
+	if (injected && real.requests == stat->requests)
 		return;
 	stat->requests += n;
 	stat->failures += n - got;
@@ -158,13 +165,15 @@ static const char *alloc_once(struct model *model, const struct heap_request *re
 
 	*injected = false;
 	model->wanted.class = class;
+	for (model->wanted.owner = 0; request->owner != model->owner[model->wanted.owner];)
+		model->wanted.owner++;
 	model->wanted.n = class ? class_table[class].slab_pages :
 			  request->bytes / PAGE_SIZE + !!(request->bytes % PAGE_SIZE);
 	host_fail_nth(fail_nth);
 	got = heap_alloc(model->heap, request, offsets, n);
 	*injected = host_failed();
 	REQUIRE(!model->ended);
-	if (!request_valid(request, n)) {
+	if (!request_valid(model, request, n)) {
 		REQUIRE(got == -EINVAL);
 		return model->error;
 	}
@@ -174,7 +183,8 @@ static const char *alloc_once(struct model *model, const struct heap_request *re
 	if (got < 0)
 		REQUIRE(got == -ENOMEM || got == model->prepare_fails);
 	if (got < (int)n && !*injected && !model->prepare_fails)
-		REQUIRE(no_room(model, class, request->group, model->wanted.n));
+		REQUIRE(no_room(model, class, request->group, model->wanted.owner,
+				model->wanted.n));
 	note_figures(model, request->group, n, max(got, 0), *injected);
 	model->wanted.n = 0;
 	return model->error;
@@ -187,13 +197,13 @@ static const char *step_alloc(struct model *model, struct model_source *source)
 	u32 n = 1;
 
 	choose_request(model, source, &request);
-	if (!choose(source, 3))
-		n = choose(source, HEAP_BATCH_MAX + 2);
+	if (!model_choose(source, 3))
+		n = model_choose(source, HEAP_BATCH_MAX + 2);
 	if (request.bytes > 4096)
 		n = min(n, 4U);
 	if (model->runs + n > MODEL_RUNS)
 		return NULL;
-	if (!choose(source, 16))
+	if (!model_choose(source, 16))
 		model->prepare_fails = -EIO;
 	REQUIRE_NULL(alloc_once(model, &request, n, 0, &injected));
 	model->prepare_fails = 0;
@@ -210,7 +220,8 @@ static const char *step_alloc_failing(struct model *model, struct model_source *
 	choose_request(model, source, &request);
 	for (nth = 1; injected && model->runs < MODEL_RUNS; nth++) {
 		REQUIRE(nth < 100);
-		REQUIRE_NULL(alloc_once(model, &request, 1 + choose(source, 2), nth, &injected));
+		REQUIRE_NULL(alloc_once(model, &request, 1 + model_choose(source, 2), nth,
+					&injected));
 		REQUIRE_NULL(heap_check(model->heap));
 	}
 	return NULL;
@@ -218,11 +229,12 @@ static const char *step_alloc_failing(struct model *model, struct model_source *
 
 /* Freeing. */
 
-static enum heap_refusal predict(struct model *model, u64 offset, u64 bytes)
+static enum heap_refusal predict(struct model *model, u32 freer, u64 offset, u64 bytes)
 {
 	u64 page = offset >> PAGE_SHIFT;
 	struct model_run *run;
 	u64 align, delta;
+	u32 who;
 
 	if (!offset || page >= model->pages)
 		return HEAP_BAD_OUTSIDE;
@@ -236,6 +248,9 @@ static enum heap_refusal predict(struct model *model, u64 offset, u64 bytes)
 		return HEAP_BAD_INTERIOR;
 	if (!run->taken[delta / model_slot_bytes(run)])
 		return HEAP_BAD_NOT_LIVE;
+	who = run->who[delta / model_slot_bytes(run)];
+	if (who != NOBODY && who != freer)
+		return HEAP_BAD_OWNER;
 	if (!bytes)
 		return HEAP_REFUSALS;
 	if (run->class == CLASS_SPAN)
@@ -246,7 +261,7 @@ static enum heap_refusal predict(struct model *model, u64 offset, u64 bytes)
 	       HEAP_REFUSALS : HEAP_BAD_BYTES;
 }
 
-static void note_free(struct model *model, u64 offset)
+void model_note_free(struct model *model, u64 offset)
 {
 	struct model_run *run = model_run_at(model, offset >> PAGE_SHIFT);
 
@@ -259,29 +274,44 @@ static void note_free(struct model *model, u64 offset)
 
 /*
  * Every offset is judged by what lived when the batch began, but for objects
- * that the batch itself has freed already.
+ * that the batch itself has freed already. Where there are owners, what a span
+ * was has gone with it.
  */
-static const char *free_batch(struct model *model, const u64 *offsets, u32 n, u64 bytes)
+static void predict_batch(struct model *model, u32 freer, const u64 *offsets, u32 n, u64 bytes,
+			  enum heap_refusal *refusal)
 {
-	enum heap_refusal refusal[HEAP_BATCH_MAX];
-	u32 i, j, freed = 0, first = n, bad = ~0U;
+	u32 i, j;
 
 	for (i = 0; i < n; i++) {
-		refusal[i] = predict(model, offsets[i], bytes);
-		for (j = 0; j < i && refusal[i] == HEAP_REFUSALS; j++)
+		refusal[i] = predict(model, freer, offsets[i], bytes);
+		if (refusal[i] == HEAP_REFUSALS && model->owned)
+			model_note_free(model, offsets[i]);
+		for (j = 0; j < i && refusal[i] == HEAP_REFUSALS && !model->owned; j++)
 			if (offsets[j] == offsets[i])
 				refusal[i] = HEAP_BAD_NOT_LIVE;
 	}
+	for (i = 0; i < n && !model->owned; i++)
+		if (refusal[i] == HEAP_REFUSALS)
+			model_note_free(model, offsets[i]);
+}
+
+static const char *free_batch(struct model *model, u32 freer, const u64 *offsets, u32 n,
+			      u64 bytes)
+{
+	enum heap_refusal refusal[HEAP_BATCH_MAX];
+	u32 i, freed = 0, first = n, bad = ~0U;
+
+	predict_batch(model, freer, offsets, n, bytes, refusal);
 	for (i = 0; i < n; i++) {
 		if (refusal[i] == HEAP_REFUSALS) {
-			note_free(model, offsets[i]);
 			freed++;
 			continue;
 		}
 		model->stat.refused[refusal[i]]++;
 		first = min(first, i);
 	}
-	REQUIRE(heap_free(model->heap, offsets, n, bytes, &bad) == (int)freed);
+	REQUIRE(heap_owned_free(model->heap, model->owner[freer], offsets, n, bytes, &bad) ==
+		(int)freed);
 	REQUIRE(bad == first);
 	REQUIRE(!model->ended);
 	REQUIRE_NULL(model_check_released(model, false));
@@ -290,23 +320,33 @@ static const char *free_batch(struct model *model, const u64 *offsets, u32 n, u6
 
 const char *model_free_one(struct model *model, u64 offset)
 {
-	return free_batch(model, &offset, 1, 0);
+	struct model_object object;
+	u32 freer = NOBODY;
+
+	if (model_object_at(model, offset, &object))
+		freer = object.run->who[object.slot];
+	return free_batch(model, freer, &offset, 1, 0);
 }
 
 static const char *step_free(struct model *model, struct model_source *source)
 {
 	u64 offsets[HEAP_BATCH_MAX], bytes = 0;
-	u32 i, n = choose(source, 3) ? 1 : 1 + choose(source, HEAP_BATCH_MAX);
+	u32 i, n = model_choose(source, 3) ? 1 : 1 + model_choose(source, HEAP_BATCH_MAX);
+	u32 freer = model_choose_owner(model, source);
+	struct model_object object;
 	struct model_run *run;
 
 	for (i = 0; i < n; i++)
-		offsets[i] = choose_offset(model, source);
+		offsets[i] = model_choose_offset(model, source);
+	/* Mostly it is the owner who frees. */
+	if (model_choose(source, 4) && model_object_at(model, offsets[0], &object))
+		freer = object.run->who[object.slot];
 	run = model_run_at(model, offsets[0] >> PAGE_SHIFT);
-	if (run && !choose(source, 4))
-		bytes = model_slot_bytes(run) - choose(source, 16);
-	else if (!choose(source, 16))
+	if (run && !model_choose(source, 4))
+		bytes = model_slot_bytes(run) - model_choose(source, 16);
+	else if (!model_choose(source, 16))
 		bytes = choose_log(source, ~0ULL);
-	return free_batch(model, offsets, n, bytes);
+	return free_batch(model, freer, offsets, n, bytes);
 }
 
 /* Frees neighbours, as a program does that drops what it made together. */
@@ -318,36 +358,39 @@ static const char *step_free_run(struct model *model, struct model_source *sourc
 
 	if (!model->runs)
 		return NULL;
-	run = &model->run[choose(source, model->runs)];
+	run = &model->run[model_choose(source, model->runs)];
 	slots = model_slots(run);
-	for (slot = choose(source, slots); slot < slots && n < HEAP_BATCH_MAX; slot++)
+	for (slot = model_choose(source, slots); slot < slots && n < HEAP_BATCH_MAX; slot++)
 		if (run->taken[slot])
 			offsets[n++] = model_slot_offset(run, slot);
-	return n ? free_batch(model, offsets, n, 0) : NULL;
+	return n ? free_batch(model, run->left ? NOBODY : run->owner, offsets, n, 0) : NULL;
 }
 
 /* The rest. */
 
 static const char *step_find(struct model *model, struct model_source *source)
 {
-	u64 offset = choose_offset(model, source);
+	u64 offset = model_choose_offset(model, source);
+	struct model_object want;
 	struct heap_object object;
 	struct model_run *run;
 
-	if (predict(model, offset, 0) != HEAP_REFUSALS) {
+	if (!model_object_at(model, offset, &want)) {
 		REQUIRE(heap_find(model->heap, offset, &object) == -EINVAL);
 		return NULL;
 	}
-	run = model_run_at(model, offset >> PAGE_SHIFT);
+	run = want.run;
 	REQUIRE(!heap_find(model->heap, offset, &object));
 	REQUIRE(object.offset == offset && object.bytes == model_slot_bytes(run));
 	REQUIRE(object.class == run->class && object.group == run->group);
+	REQUIRE(object.owner == model->id[run->who[want.slot]]);
+	REQUIRE(object.offered == run->offered[want.slot]);
 	return NULL;
 }
 
 static const char *step_limit(struct model *model, struct model_source *source)
 {
-	model->limit = choose(source, 3) ? choose_log(source, model->pages) : model->pages;
+	model->limit = model_choose(source, 3) ? choose_log(source, model->pages) : model->pages;
 	heap_set_limit(model->heap, model->limit);
 	return NULL;
 }
@@ -370,8 +413,10 @@ static const char *step_age(struct model *model)
 
 const char *model_step(struct model *model, struct model_source *source)
 {
-	u32 kind = choose(source, 100);
+	u32 kind = model_choose(source, 100);
 
+	if (model->owned && !model_choose(source, 4))
+		return model_step_owners(model, source);
 	if (kind < 40)
 		return step_alloc(model, source);
 	if (kind < 75)

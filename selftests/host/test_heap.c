@@ -7,6 +7,7 @@
 #include "cases_main.h"
 #include "../../kmod/core/pages.h"
 #include "../../kmod/tests/heap_table.h"
+#include "../../kmod/tests/owner_table.h"
 
 #define NTH_MAX	60
 
@@ -144,14 +145,14 @@ static pthread_barrier_t row_reserved, row_go_on;
 static pthread_t row_thread;
 static _Thread_local bool row_stops;
 
-static int row_prepare(void *owner, u64 first, u64 n, u64 marked)
+static int row_prepare(void *keeper, u64 first, u64 n, u64 marked)
 {
 	if (row_stops) {
 		row_stops = false;
 		pthread_barrier_wait(&row_reserved);
 		pthread_barrier_wait(&row_go_on);
 	}
-	return rig_prepare(owner, first, n, marked);
+	return rig_prepare(keeper, first, n, marked);
 }
 
 static const struct heap_ops row_ops = { .prepare = row_prepare, .mark = rig_mark };
@@ -239,8 +240,9 @@ static const struct core_case host_cases[] = {
 
 int main(void)
 {
-	host_plan(ARRAY_SIZE(heap_cases) + ARRAY_SIZE(host_cases));
+	host_plan(ARRAY_SIZE(heap_cases) + ARRAY_SIZE(owner_cases) + ARRAY_SIZE(host_cases));
 	host_run_cases(heap_cases, ARRAY_SIZE(heap_cases), heap_play);
+	host_run_cases(owner_cases, ARRAY_SIZE(owner_cases), NULL);
 	host_run_cases(host_cases, ARRAY_SIZE(host_cases), NULL);
 	return host_done();
 }

@@ -21,6 +21,7 @@ static const struct {
 	u32 steps;
 	u32 shards;
 	bool releases;
+	bool owned;
 } cases[] = {
 	{ "a heap of one usable page", 2, 2, 2000, 1 },
 	{ "a heap of ten pages", 10, 10, 10000, 1 },
@@ -37,12 +38,20 @@ static const struct {
 	{ "releasing, a low limit in a large heap", 1 << 28, 40, 20000, 1, true },
 	{ "releasing, the largest heap", 1ULL << 32, 1ULL << 32, 10000, 1, true },
 	{ "releasing, all the shards there can be", 5000, 5000, 20000, 16, true },
+	{ "owned, a heap of ten pages", 10, 10, 10000, 1, false, true },
+	{ "owned, a heap of a chunk and a page", 513, 513, 20000, 1, false, true },
+	{ "owned, a heap of some chunks", 5000, 5000, 20000, 1, false, true },
+	{ "owned, a low limit in a large heap", 1 << 28, 40, 20000, 3, false, true },
+	{ "owned, the largest heap", 1ULL << 32, 1ULL << 32, 10000, 1, false, true },
+	{ "owned and releasing, a heap of some chunks", 5000, 5000, 20000, 1, true, true },
+	{ "owned and releasing, three shards in a small heap", 300, 300, 20000, 3, true, true },
 };
 
-static const char *run(u64 pages, u64 limit, bool releases, u32 steps, u64 seed)
+static const char *run(u32 at, u32 steps, u64 seed)
 {
 	struct model_source source = { .next = next_random, .seed = seed };
-	struct model *model = model_create(pages, limit, releases);
+	struct model *model = model_create(cases[at].pages, cases[at].limit, cases[at].releases,
+					   cases[at].owned);
 	const char *error = NULL, *left;
 	u32 i;
 
@@ -58,7 +67,7 @@ static const char *run_case(u32 i, u32 steps, u64 seed)
 {
 	heap_shards = cases[i].shards;
 	host_contend(heap_shards > 1 ? 2 : 0);
-	return run(cases[i].pages, cases[i].limit, cases[i].releases, steps, seed);
+	return run(i, steps, seed);
 }
 
 /* All heaps in turn, 100,000 operations on each, from one seed after the other. */

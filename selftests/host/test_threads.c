@@ -30,9 +30,9 @@ static void require(const char *error)
 		printf("# %s\n", error);
 }
 
-static int prepare(void *owner, u64 first, u64 n, u64 marked)
+static int prepare(void *keeper, u64 first, u64 n, u64 marked)
 {
-	(void)owner;
+	(void)keeper;
 	(void)n;
 	(void)marked;
 	if (first % 16 == 0)
@@ -40,9 +40,9 @@ static int prepare(void *owner, u64 first, u64 n, u64 marked)
 	return first % 97 ? 0 : -EIO;
 }
 
-static void mark(void *owner, u64 first, u64 n, u32 entry)
+static void mark(void *keeper, u64 first, u64 n, u32 entry)
 {
-	(void)owner;
+	(void)keeper;
 	for (; n--; first++) {
 		require(!map[first] == !entry ? "a page is marked twice" : NULL);
 		map[first] = entry;
@@ -52,11 +52,11 @@ static void mark(void *owner, u64 first, u64 n, u32 entry)
 static const struct heap_ops ops = { .prepare = prepare, .mark = mark };
 
 /* What ends is nobody's until it is released. */
-static void release(void *owner, u64 first, u64 n)
+static void release(void *keeper, u64 first, u64 n)
 {
 	u64 i, grains = 4096 / GRAIN;
 
-	(void)owner;
+	(void)keeper;
 	for (i = first * grains; i < (first + n) * grains; i++)
 		if (__atomic_load_n((u8 *)&owner_of[i], __ATOMIC_RELAXED))
 			require("an object is on a page that is released");
@@ -224,7 +224,7 @@ static _Atomic u32 within;
  */
 static void look_within(void)
 {
-	const u32 *room = &heap_shelf(heap, 8, 0)->shard[0]->slots.room;
+	const u32 *room = &heap_shelf(&heap->nobody, 8, 0)->shard[0]->slots.room;
 
 	while (within)
 		require(READ_ONCE(*room) ? NULL : "a slab with room is not counted for a moment");
