@@ -46,7 +46,7 @@ void *bench_calloc(size_t n, size_t bytes);
 
 /**
  * struct watch - a stopwatch
- * @ns: time so far
+ * @ns: time so far; in a counted guest that is instructions, see guest.c
  * @instructions: user instructions so far
  * @ops: operations these were for
  * @start_ns: when it was started
@@ -67,15 +67,17 @@ struct watch {
  * watch_init() - open the counter and find out what the watch itself costs
  *
  * To be called once in each process that measures. A kernel that refuses to
- * count is no failure: watch_counts() is then false.
+ * count is no failure: watch_counts() is then false. In a counted guest it is
+ * true without a counter.
  */
 void watch_init(void);
 bool watch_counts(void);
 void watch_start(struct watch *watch);
 void watch_stop(struct watch *watch, u64 ops);
 
-/* Moments on the same clock, in nanoseconds. */
+/* Moments on the same clock, and what it counts: "ns" or "instr". */
 double watch_now(void);
+const char *watch_unit(void);
 
 /* rounds.c */
 

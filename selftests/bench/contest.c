@@ -66,7 +66,7 @@ static u32 best_peer(const struct sample *samples)
 
 static void report_lack(const struct contest *contest, u32 index)
 {
-	struct figure figure = figure_none(contest->where, "ns");
+	struct figure figure = figure_none(contest->where, watch_unit());
 
 	figure.peer = index ? peers[index - 1].name : NULL;
 	figure.lacks = allocator_lacks(index);

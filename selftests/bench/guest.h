@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Rows that are measured in a guest.
+ * Rows that are measured in a guest: see guest.c.
  */
 #ifndef SHMZONE_BENCH_GUEST_H
 #define SHMZONE_BENCH_GUEST_H
 
 #include "bench.h"
 
-/* The option that says that this is the guest. */
+/* The options that say that this is the guest, and that it is a counted one. */
 #define GUEST_OPTION	"--guest"
+#define COUNTED_OPTION	"--counted"
 
 extern bool in_guest;
+
+/* Whether times are numbers of instructions, the kernel's among them. */
+extern bool guest_counted;
+
+/* Whether it is not emulated, so that times mean what they mean elsewhere. */
+bool guest_is_native(void);
 
 /* An emulated guest is slow: how often to do what is done @n times elsewhere. */
 static inline u32 guest_fewer(u32 n)

@@ -57,6 +57,13 @@ static void *pair_begin(const struct allocator *allocator, u64 bytes)
 	return pair;
 }
 
+/* Of an emulated guest's times there is nothing to be asked. */
+static void guest_contest(struct contest *contest)
+{
+	contest_beside_tcmalloc(contest, guest_counted || guest_is_native() ? 1 : 0);
+	contest->fewer_instructions = false;
+}
+
 void host_pair64(u64 charge)
 {
 	struct contest contest = {
@@ -70,7 +77,7 @@ void host_pair64(u64 charge)
 	};
 
 	if (in_guest)
-		contest_beside_tcmalloc(&contest, 1);
+		guest_contest(&contest);
 	contest_run(&contest);
 }
 
@@ -239,9 +246,8 @@ void host_live(u64 charge)
 	/* First, while none is there. */
 	if (charge == 1 && !in_guest)
 		live_fresh(charge);
-	/* By time a guest that is emulated says nothing of processors' caches. */
 	if (in_guest)
-		contest_beside_tcmalloc(&contest, 1);
+		guest_contest(&contest);
 	contest_run(&contest);
 }
 

@@ -164,6 +164,7 @@ static const struct option options[] = {
 	{ "json", required_argument, NULL, 'j' },
 	{ "rounds", required_argument, NULL, 'r' },
 	{ "guest", no_argument, NULL, 'g' },
+	{ "counted", no_argument, NULL, 'c' },
 	{}
 };
 
@@ -199,6 +200,8 @@ int main(int argc, char **argv)
 			rounds_wanted = min_t(u32, max(atoi(optarg), 1), ROUNDS_MAX);
 		else if (option == 'g')
 			in_guest = true;
+		else if (option == 'c')
+			guest_counted = true;
 		else
 			return 2;
 	}

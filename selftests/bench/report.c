@@ -44,7 +44,7 @@ static double instructions_of(const struct sample *sample)
 
 struct figure figure_of(const char *where, const struct sample *sample)
 {
-	struct figure figure = figure_none(where, "ns");
+	struct figure figure = figure_none(where, watch_unit());
 
 	figure.value = estimate_of(sample->ns, sample->rounds);
 	figure.rounds = sample->rounds;

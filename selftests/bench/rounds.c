@@ -2,7 +2,7 @@
 /*
  * Rounds in random order, and the median with what is known of it.
  */
-#include "bench.h"
+#include "guest.h"
 #include "host.h"
 
 #include <math.h>
@@ -35,6 +35,8 @@ static void measure(const struct side *side, struct sample *sample, u32 round)
 	BENCH_ASSERT(watch.ops);
 	sample->ns[round] = watch.ns / watch.ops;
 	sample->instructions[round] = watch_counts() ? watch.instructions / watch.ops : NAN;
+	if (guest_counted)
+		sample->instructions[round] = sample->ns[round];
 }
 
 void rounds_run(const struct side *sides, struct sample *samples, u32 n)

@@ -15,6 +15,7 @@
  * when the last is done, for each object of both.
  */
 #include "allocator.h"
+#include "guest.h"
 #include "rows.h"
 
 #include <math.h>
@@ -25,7 +26,7 @@
 
 #define PROCESSES	2U
 #define OBJECTS		500U
-#define REPLACED	4000U
+#define REPLACED	20000U
 #define RING		1024U
 #define HANDFUL		32U
 #define SPINS		100U
@@ -208,8 +209,11 @@ static void report_pair(const char *what, const char *beside, const struct sampl
 	struct figure figure = figure_of(guest_where(what), &samples[0]);
 
 	figure_beside(&figure, &samples[0], beside, &samples[1]);
-	figure.instructions = NAN;
-	figure.peer_instructions = NAN;
+	if (!guest_counted) {
+		/* Those of the parent. */
+		figure.instructions = NAN;
+		figure.peer_instructions = NAN;
+	}
 	figure_bar(&figure, BAR_OF_RATIO, bar);
 	report(&figure);
 }
@@ -238,7 +242,7 @@ static void beside_boost(const char *what, void (*round)(struct watch *watch, vo
 	struct figure figure;
 
 	if (!boost) {
-		figure = figure_none(guest_where(what), "ns");
+		figure = figure_none(guest_where(what), watch_unit());
 		figure.peer = "boost";
 		figure.lacks = "boost is not there";
 		return report(&figure);

@@ -7,7 +7,7 @@
  * itself, which is found out once, as the least of many, and subtracted. What
  * threads do that are made later is counted too.
  */
-#include "bench.h"
+#include "guest.h"
 
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
@@ -52,7 +52,12 @@ static u64 counter_read(void)
 
 bool watch_counts(void)
 {
-	return counter_fd >= 0;
+	return counter_fd >= 0 || guest_counted;
+}
+
+const char *watch_unit(void)
+{
+	return guest_counted ? "instr" : "ns";
 }
 
 double watch_now(void)
