@@ -13,6 +13,7 @@
 
 #define ZONE_BYTES	(16ULL << 30)
 #define BOOST_BYTES	(256ULL << 20)
+#define POOL_BYTES	64
 
 /* What peers call their functions; NULL where they have none. */
 static const char *const sized_names[PEERS] = { NULL, "sdallocx", "tc_free_sized", "mi_free_size" };
@@ -94,18 +95,32 @@ const struct allocator *allocator_load(u32 index, u64 charge)
 	return NULL;
 }
 
-const struct allocator *allocator_boost(void)
+/* One of ours that stands for another: boost.cpp, dpdk.c. */
+static bool load_stand_in(struct allocator *to, const char *path, size_t bytes)
 {
-	static struct allocator boost = { .name = "boost" };
-	void *library = dlopen(BOOST_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	bool (*begin)(size_t bytes);
 
 	if (!library)
-		return NULL;
+		return false;
 	begin = find(library, "peer_begin");
-	boost.take = find(library, "peer_take");
-	boost.drop = find(library, "peer_drop");
-	return begin(BOOST_BYTES) ? &boost : NULL;
+	to->take = find(library, "peer_take");
+	to->drop = find(library, "peer_drop");
+	return begin(bytes);
+}
+
+const struct allocator *allocator_boost(void)
+{
+	static struct allocator boost = { .name = "boost" };
+
+	return load_stand_in(&boost, BOOST_LIBRARY, BOOST_BYTES) ? &boost : NULL;
+}
+
+const struct allocator *allocator_pool(void)
+{
+	static struct allocator pool = { .name = "rte_mempool" };
+
+	return load_stand_in(&pool, POOL_LIBRARY, POOL_BYTES) ? &pool : NULL;
 }
 
 const char *allocator_lacks(u32 index)

@@ -74,8 +74,12 @@ const struct allocator *allocator_load(u32 index, u64 charge);
 /* One more zone, for a copy of the first allocator. */
 struct shmz *allocator_zone(void);
 
-/* Boost.Interprocess: it only takes and drops. NULL if it is not there. */
+/*
+ * Boost.Interprocess, and DPDK's rte_mempool with objects of 64 bytes: they only
+ * take and drop. NULL if they are not there.
+ */
 const struct allocator *allocator_boost(void);
+const struct allocator *allocator_pool(void);
 
 /* Why there may be none. */
 const char *allocator_lacks(u32 index);
@@ -169,6 +173,7 @@ static void (*const name##_rounds[])(struct watch *watch, void *arg) = {	\
  * @bars: of the ratio to each peer, 0 for none
  * @best_bar: of the ratio to the best peer, 0 for none
  * @fewer_instructions: than tcmalloc is a bar too
+ * @pool: allocator_pool() is one more
  */
 struct contest {
 	const char *where;
@@ -180,6 +185,7 @@ struct contest {
 	double bars[PEERS];
 	double best_bar;
 	bool fewer_instructions;
+	bool pool;
 };
 
 /* "native, WHAT" and the charge, until the next call. */

@@ -46,13 +46,29 @@ void contest_beside_tcmalloc(struct contest *contest, double bar)
 	contest->bars[TCMALLOC] = bar;
 }
 
+/* The pool comes after the peers. */
+static u32 contestants(const struct contest *contest)
+{
+	return ALLOCATORS + contest->pool;
+}
+
+static const struct allocator *load(const struct contest *contest, u32 index)
+{
+	return index < ALLOCATORS ? allocator_load(index, contest->charge) : allocator_pool();
+}
+
+static const char *name_of(u32 index)
+{
+	return index < ALLOCATORS ? peers[index - 1].name : "rte_mempool";
+}
+
 /* Returns an index of samples, or 0 if no peer was there. */
-static u32 best_peer(const struct sample *samples)
+static u32 best_peer(const struct contest *contest, const struct sample *samples)
 {
 	double median, least = INFINITY;
 	u32 i, best = 0;
 
-	for (i = 1; i < ALLOCATORS; i++) {
+	for (i = 1; i < contestants(contest); i++) {
 		if (!samples[i].rounds)
 			continue;
 		median = estimate_of(samples[i].ns, samples[i].rounds).median;
@@ -68,7 +84,7 @@ static void report_lack(const struct contest *contest, u32 index)
 {
 	struct figure figure = figure_none(contest->where, watch_unit());
 
-	figure.peer = index ? peers[index - 1].name : NULL;
+	figure.peer = index ? name_of(index) : NULL;
 	figure.lacks = allocator_lacks(index);
 	report(&figure);
 }
@@ -92,20 +108,20 @@ static void report_instructions(const struct contest *contest, const struct samp
 void contest_report(const struct contest *contest, const struct sample *samples)
 {
 	bool barred = contest->charge <= 1 || contest->always;
-	u32 i, best = best_peer(samples);
+	u32 i, best = best_peer(contest, samples);
 	struct figure figure;
 	double bar;
 
 	if (!samples[0].rounds)
 		return report_lack(contest, 0);
-	for (i = 1; i < ALLOCATORS; i++) {
+	for (i = 1; i < contestants(contest); i++) {
 		if (!samples[i].rounds) {
 			report_lack(contest, i);
 			continue;
 		}
 		figure = figure_of(contest->where, &samples[0]);
-		figure_beside(&figure, &samples[0], peers[i - 1].name, &samples[i]);
-		bar = contest->bars[i - 1];
+		figure_beside(&figure, &samples[0], name_of(i), &samples[i]);
+		bar = i < ALLOCATORS ? contest->bars[i - 1] : 0;
 		if (i == best && contest->best_bar)
 			bar = contest->best_bar;
 		if (bar && barred)
@@ -118,15 +134,15 @@ void contest_report(const struct contest *contest, const struct sample *samples)
 
 void contest_run(const struct contest *contest)
 {
-	struct sample samples[ALLOCATORS] = {}, measured[ALLOCATORS];
-	struct side sides[ALLOCATORS];
+	struct sample samples[ALLOCATORS + 1] = {}, measured[ALLOCATORS + 1];
+	struct side sides[ALLOCATORS + 1];
 	const struct allocator *allocator;
-	u32 index[ALLOCATORS], n = 0, i;
+	u32 index[ALLOCATORS + 1], n = 0, i;
 
 	if (!allocator_load(0, contest->charge))
 		return report_lack(contest, 0);
-	for (i = 0; i < ALLOCATORS; i++) {
-		allocator = allocator_load(i, contest->charge);
+	for (i = 0; i < contestants(contest); i++) {
+		allocator = load(contest, i);
 		if (!allocator)
 			continue;
 		sides[n].round = contest->rounds[!i];

@@ -134,6 +134,7 @@ static void prodcon(const char *what, u64 bytes, u64 charge)
 		.charge = charge,
 		.always = true,
 		.best_bar = 0.7,
+		.pool = bytes == 64,
 	};
 
 	contest_run(&contest);

@@ -74,6 +74,7 @@ void host_pair64(u64 charge)
 		.charge = charge,
 		.bars = { 1, 1, 0.9, 1 },
 		.fewer_instructions = true,
+		.pool = true,
 	};
 
 	if (in_guest)
