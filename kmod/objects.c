@@ -27,7 +27,7 @@
  */
 struct batch {
 	u64 *offsets;
-	u64 few[32];
+	u64 few[HEAP_BATCH_MAX];
 };
 
 static int batch_init(struct batch *batch, u32 count)
@@ -118,6 +118,32 @@ int alloc_batch(struct shmzone *zone, const struct zone_request *request)
 	return done;
 }
 
+/* Tells the caller how many there are, and nothing that it knows. */
+static int alloc_respond(const struct ucmd *ucmd, u32 count)
+{
+	struct shmzone_alloc __user *to = ucmd->ubuf;
+
+	if (!user_write_access_begin(to, SHMZONE_ALLOC_SIZE_VER0))
+		return -EFAULT;
+	unsafe_put_user(count, &to->out_count, fault);
+	unsafe_put_user(0, &to->__out_reserved, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+/* Of one, as is wanted by who has no cache, it takes but a store. */
+static int tell_offsets(const struct shmzone_alloc *alloc, const u64 *offsets, u32 count)
+{
+	u64 __user *to = u64_to_user_ptr(alloc->offsets);
+
+	if (count == 1)
+		return put_user(offsets[0], to);
+	return copy_to_user(to, offsets, count * sizeof(u64)) ? -EFAULT : 0;
+}
+
 static int check_alloc(const struct shmzone_alloc *alloc)
 {
 	if (alloc->__reserved)
@@ -138,12 +164,12 @@ static int check_alloc(const struct shmzone_alloc *alloc)
 
 long alloc_ioctl(struct ucmd *ucmd)
 {
-	struct shmzone_alloc *alloc = ucmd->cmd;
+	const struct shmzone_alloc *alloc = ucmd->cmd;
 	struct shmzone *zone = ucmd->zone;
-	void __user *to = u64_to_user_ptr(alloc->offsets);
 	struct zone_request request;
 	struct heap_request req;
-	struct batch batch;
+	struct batch batch core_uncleared;
+	u32 count;
 	int ret;
 
 	ret = check_alloc(alloc);
@@ -156,9 +182,7 @@ long alloc_ioctl(struct ucmd *ucmd)
 	req.group = array_index_nospec(alloc->group, SHMZONE_GROUPS);
 	req.hint = current->pid;
 	/* Find out now, rather than after the work, what cannot be written. */
-	alloc->out_count = 0;
-	alloc->__out_reserved = 0;
-	ret = ucmd_respond(ucmd);
+	ret = alloc_respond(ucmd, 0);
 	if (ret)
 		return ret;
 
@@ -181,17 +205,32 @@ long alloc_ioctl(struct ucmd *ucmd)
 		ret = zone_alloc(zone, &request);
 	if (ret < 0)
 		goto out;
-	alloc->out_count = ret;
-	ret = 0;
-	if (copy_to_user(to, batch.offsets, alloc->out_count * sizeof(u64)))
-		ret = -EFAULT;
-	else
-		ret = ucmd_respond(ucmd);
+	count = ret;
+	ret = tell_offsets(alloc, batch.offsets, count) ?: alloc_respond(ucmd, count);
 	if (ret)
-		alloc_take_back(zone, batch.offsets, alloc->out_count);
+		alloc_take_back(zone, batch.offsets, count);
 out:
 	batch_destroy(&batch);
 	return ret;
+}
+
+/* Tells the caller what became of it, and nothing that it knows. */
+static int free_respond(const struct ucmd *ucmd)
+{
+	struct shmzone_free __user *to = ucmd->ubuf;
+	const struct shmzone_free *free = ucmd->cmd;
+
+	if (!user_write_access_begin(to, SHMZONE_FREE_SIZE_VER0))
+		return -EFAULT;
+	unsafe_put_user(free->out_count, &to->out_count, fault);
+	unsafe_put_user(free->out_bad, &to->out_bad, fault);
+	unsafe_put_user(free->out_error, &to->out_error, fault);
+	unsafe_put_user(0, &to->__out_reserved, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 static int check_free(const struct shmzone_free *free)
@@ -234,7 +273,7 @@ long free_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_free *free = ucmd->cmd;
 	const void __user *from = u64_to_user_ptr(free->offsets);
-	struct batch batch;
+	struct batch batch core_uncleared;
 	int ret;
 
 	ret = check_free(free);
@@ -243,9 +282,8 @@ long free_ioctl(struct ucmd *ucmd)
 	free->out_count = 0;
 	free->out_bad = 0;
 	free->out_error = 0;
-	free->__out_reserved = 0;
 	/* Frees cannot be undone: the answer must be writable beforehand. */
-	ret = ucmd_respond(ucmd);
+	ret = free_respond(ucmd);
 	if (ret)
 		return ret;
 	ret = batch_init(&batch, free->count);
@@ -266,7 +304,7 @@ long free_ioctl(struct ucmd *ucmd)
 		zone_wake(ucmd->zone);
 		ret = 0;
 	}
-	if (ucmd_respond(ucmd))
+	if (free_respond(ucmd))
 		ret = -EFAULT;
 out:
 	batch_destroy(&batch);

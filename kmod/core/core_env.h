@@ -14,6 +14,8 @@
  *	core_free_rcu			frees, perhaps much later, what readers
  *					under RCU may still see; may sleep
  *	core_cache_*			objects of one size, packed tightly
+ *	core_uncleared			of a variable on the stack: not to be cleared
+ *					by compilers that are told to clear all
  *
  * Memory is charged to the memory cgroup of whoever asks for it, and a
  * shortage is the caller's to report, so it is worth neither a warning nor a
@@ -41,6 +43,16 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/types.h>
+
+/*
+ * For large arrays of which only what was written is read: some kernels have all
+ * variables cleared, which takes longer than what they are used for.
+ */
+#if __has_attribute(__uninitialized__)
+#define core_uncleared	__attribute__((__uninitialized__))
+#else
+#define core_uncleared
+#endif
 
 #define CORE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 

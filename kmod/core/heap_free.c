@@ -299,7 +299,7 @@ static void give_spans(struct batch *batch)
 
 int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 {
-	struct batch batch;
+	struct batch batch core_uncleared;
 
 	if (!n || n > HEAP_BATCH_MAX)
 		return -EINVAL;

@@ -47,6 +47,8 @@ typedef uint64_t u64;
 #define static_assert_1(expr)		_Static_assert(expr, #expr)
 #define static_assert(expr, ...)	static_assert_1(expr)
 
+#define core_uncleared
+
 #define __must_hold(lock)
 #define __acquires(lock)
 #define __releases(lock)
