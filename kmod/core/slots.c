@@ -114,6 +114,20 @@ static void note_dirty(struct slab *slab, u32 word, u64 taken)
 	slab->dirty |= (2U << last) - (1U << first);
 }
 
+/* The offsets of @n neighbours, the first of which is at @base. */
+static inline void list_run(u64 *offsets, u64 base, u32 bytes, u32 n)
+{
+	/* Four at a time: this is most of what a batch from a fresh slab costs. */
+	for (; n >= 4; n -= 4, offsets += 4, base += 4 * (u64)bytes) {
+		offsets[0] = base;
+		offsets[1] = base + bytes;
+		offsets[2] = base + 2 * (u64)bytes;
+		offsets[3] = base + 3 * (u64)bytes;
+	}
+	for (; n; n--, base += bytes)
+		*offsets++ = base;
+}
+
 /*
  * Takes the lowest of some slots of a word that are free, @n at most; @base is
  * the offset of the word's first. Returns how many, and in @free what is left.
@@ -134,8 +148,8 @@ static inline u32 take_word(u64 *free, u64 base, u32 bytes, u64 *offsets, u32 n)
 		run = __ffs64(~(slots >> first >> 1));
 		run = min(run, n - got);
 		slots &= ~(((1ULL << run) - 1) << first << 1);
-		for (low = offsets[got - 1]; run; run--)
-			offsets[got++] = low += bytes;
+		list_run(offsets + got, base + (u64)(first + 1) * bytes, bytes, run);
+		got += run;
 	}
 	*free = slots;
 	return got;
@@ -173,7 +187,8 @@ u32 slab_take(struct slab *slab, u64 *offsets, u32 n)
 	u32 got = 0;
 
 	n = min_t(u32, n, slab->free);
-	if (slab->dirty && slab->dirty != slab_pages_mask(slab_class(slab)))
+	/* Where the first pages are the dirty ones, as mostly, the lowest slots are theirs. */
+	if (slab->dirty & (slab->dirty + 1))
 		got = take_words(slab, offsets, n, false);
 	if (got < n)
 		got += take_words(slab, offsets + got, n - got, true);
@@ -380,6 +395,13 @@ static struct slab *slots_best(const struct slots_rack *rack)
 	return rack->held;
 }
 
+/* Whether a slab that slots were taken from is still where its fullness says. */
+static bool slab_stays(const struct slab *slab)
+{
+	return slab->place < SLAB_BUCKETS &&
+	       4 * slab->free > slab->place * class_table[slab_class(slab)].slots;
+}
+
 u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n)
 {
 	struct slab *slab;
@@ -388,7 +410,8 @@ u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n)
 	while (got < n && (slab = slots_best(rack))) {
 		prefetch(slab->link.next);	/* the next, unless this is held */
 		got += slab_take(slab, offsets + got, n - got);
-		slots_settle(rack, slab);	/* not empty: nothing to release */
+		if (!slab_stays(slab))
+			slots_settle(rack, slab);	/* not empty: nothing to release */
 	}
 	return got;
 }
