@@ -43,17 +43,29 @@ pid_t step_start(int (*function)(void *arg), void *arg)
 	return pid;
 }
 
+/* One step of that kind of ptrace's; false if it ended instead. */
+static bool go_on(enum __ptrace_request kind, pid_t child)
+{
+	int status;
+
+	return !ptrace(kind, child, 0, 0) && waitpid(child, &status, 0) == child &&
+	       WIFSTOPPED(status);
+}
+
 unsigned long step(pid_t child, unsigned long n)
 {
 	unsigned long i;
-	int status;
 
 	for (i = 0; i < n; i++) {
-		if (ptrace(PTRACE_SINGLESTEP, child, 0, 0) ||
-		    waitpid(child, &status, 0) != child || !WIFSTOPPED(status))
+		if (!go_on(PTRACE_SINGLESTEP, child))
 			break;
 	}
 	return i;
+}
+
+bool step_to_call(pid_t child)
+{
+	return go_on(PTRACE_SYSCALL, child);
 }
 
 void step_kill(pid_t child)

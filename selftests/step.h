@@ -27,6 +27,9 @@ pid_t step_start(int (*function)(void *arg), void *arg);
 /* Up to @n instructions; how many it took before it ended. */
 unsigned long step(pid_t child, unsigned long n);
 
+/* To where a system call begins or ends; false if it ended instead. */
+bool step_to_call(pid_t child);
+
 /* Kill it wherever it is. Not for children that step() saw end. */
 void step_kill(pid_t child);
 

@@ -103,6 +103,11 @@ struct woken {
 	pid_t first;
 };
 
+/* Limits of what a waiter needs to fall asleep and wake up, and of all rounds. */
+#define ROUND_NS	(10000 * MS)
+#define ROUNDS_NS	(20000 * MS)
+#define ROUNDS		10
+
 static int waits_first(void *arg)
 {
 	step_here();
@@ -114,7 +119,6 @@ static int waits_second(void *arg)
 	struct under_locks *shared = arg;
 	int ret = shmz_mutex_timedlock(&shared->mutex, LIMIT_NS);
 
-	shared->step = 2;
 	/* The first one was quicker, and was killed with it. */
 	if (ret == -EOWNERDEAD)
 		ret = shmz_mutex_consistent(&shared->mutex);
@@ -132,8 +136,9 @@ static int unlocks_for_two(void *arg)
 	shared->beats[0] = 1;
 	while (shared->beats[1] == 0)
 		usleep(100);
+	/* Not, if it was killed as it came to no sleep. */
 	if (!falls_asleep(shared->beats[1]))
-		return 2;
+		return shmz_mutex_unlock(&shared->mutex);
 	second = start_child(waits_second, shared);
 	if (!falls_asleep(second) || shmz_mutex_unlock(&shared->mutex))
 		return 3;
@@ -141,41 +146,52 @@ static int unlocks_for_two(void *arg)
 	return end_child(second);
 }
 
+/* True if another process got the mutex in between, and that did no harm. */
+static bool kill_when_woken(struct __test_metadata *_metadata)
+{
+	struct under_locks *shared = make_under_locks(0);
+	struct woken woken = { .shared = shared };
+	uint64_t start = now();
+	bool in_between;
+	pid_t unlocker;
+
+	ASSERT_NE(NULL, shared);
+	unlocker = start_child(unlocks_for_two, &woken);
+	while (shared->beats[0] == 0)
+		usleep(100);
+	woken.first = step_start(waits_first, &woken);
+	ASSERT_LT(0, woken.first);
+	shared->beats[1] = woken.first;
+	/*
+	 * From call to call, up to the end of the one that it slept in until it was
+	 * unlocked. Where even that takes longer than the time after which waiters
+	 * look anew, it may never sleep.
+	 */
+	do {
+		ASSERT_TRUE(step_to_call(woken.first));
+		/* The other may be about to say so. */
+		usleep(1000);
+	} while (shared->step == 0 && now() - start < ROUND_NS);
+	in_between = shared->step && !shmz_mutex_trylock(&shared->mutex);
+	step_kill(woken.first);
+	if (in_between) {
+		usleep(1000);
+		ASSERT_EQ(0, shmz_mutex_unlock(&shared->mutex));
+	}
+	start = now();
+	ASSERT_EQ(0, end_child(unlocker));
+	/* The second waiter got it because it looked, not as its limit came. */
+	ASSERT_GT(LIMIT_NS - ROUND_NS, now() - start);
+	return in_between;
+}
+
 TEST(killed_when_woken)
 {
 	int round, in_between = 0;
-	uint64_t begin = now();
+	uint64_t start = now();
 
-	/* On slow kernels each takes its time. */
-	for (round = 0; round < 10 && now() - begin < 20000 * MS; round++) {
-		struct under_locks *shared = make_under_locks(0);
-		struct woken woken = { .shared = shared };
-		uint64_t start;
-		pid_t unlocker;
-
-		ASSERT_NE(NULL, shared);
-		unlocker = start_child(unlocks_for_two, &woken);
-		while (shared->beats[0] == 0)
-			usleep(100);
-		woken.first = step_start(waits_first, &woken);
-		ASSERT_LT(0, woken.first);
-		shared->beats[1] = woken.first;
-		/* Up to the instruction after the one that slept; or it looked. */
-		while (shared->step == 0)
-			ASSERT_EQ(1, step(woken.first, 1));
-		if (!shmz_mutex_trylock(&shared->mutex)) {
-			in_between += shared->step == 1;
-			step_kill(woken.first);
-			usleep(1000);
-			start = now();
-			ASSERT_EQ(0, shmz_mutex_unlock(&shared->mutex));
-			ASSERT_EQ(0, end_child(unlocker));
-			ASSERT_GT((kernel_debugs() ? 20000 : 1000) * MS, now() - start);
-		} else {
-			step_kill(woken.first);
-			ASSERT_EQ(0, end_child(unlocker));
-		}
-	}
+	for (round = 0; round < ROUNDS && now() - start < ROUNDS_NS; round++)
+		in_between += kill_when_woken(_metadata);
 	TH_LOG("%d of %d times another process got in between", in_between, round);
 }
 
