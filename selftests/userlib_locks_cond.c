@@ -147,7 +147,7 @@ TEST_F(cond, wakes)
 	int i, rounds;
 
 	/* Not because the waiters looked; but the machine may be busy. */
-	rounds = kernel_debugs() ? 1 : 10;
+	rounds = kernel_debugs() ? 1 : 30;
 	for (i = 0; i < rounds && least >= SHMZ_COND_LOOK_NS / 2; i++) {
 		took = wake_three(self->shared);
 		ASSERT_NE(UINT64_MAX, took);

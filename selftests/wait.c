@@ -320,7 +320,8 @@ TEST_F(wait, killed_head_passes_its_turn_on)
 
 TEST_F(wait, head_out_of_time_passes_its_turn_on)
 {
-	started(0, 2 * SPAN_BYTES, 1, 200 * MS);
+	/* Long enough to be seen asleep. */
+	started(0, 2 * SPAN_BYTES, 1, (kernel_debugs() ? 6000 : 1500) * MS);
 	started(1, SPAN_BYTES, 1, 0);
 	free_at(self->zone, self->full[0]);
 	gives(-ETIMEDOUT, 0);
