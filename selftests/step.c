@@ -2,12 +2,14 @@
 /*
  * What some kselftest programs share: a child in steps, see step.h.
  */
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,11 +84,107 @@ static double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
+/**
+ * struct step_way - the way that children take
+ * @count: instructions
+ * @pc: where each is
+ * @from: the one before each, or it itself, that the way had not come by earlier
+ */
+struct step_way {
+	unsigned long count;
+	unsigned long pc[INSTRUCTIONS_MAX];
+	unsigned int from[INSTRUCTIONS_MAX];
+};
+
+/* Breakpoints are for this architecture alone; others go in steps all the way. */
+#ifdef __x86_64__
+
+#define HAS_BREAKPOINTS	true
+#define BREAKPOINT	0xccUL
+
+static unsigned long get_pc(pid_t child)
+{
+	return ptrace(PTRACE_PEEKUSER, child, offsetof(struct user, regs.rip), 0);
+}
+
+/* Let it run to @pc; false if it did not come by, and is no more or will not be. */
+static bool run_to(pid_t child, unsigned long pc)
+{
+	unsigned long text = ptrace(PTRACE_PEEKTEXT, child, pc, 0);
+	int status;
+
+	if (ptrace(PTRACE_POKETEXT, child, pc, (text & ~0xffUL) | BREAKPOINT) ||
+	    ptrace(PTRACE_CONT, child, 0, 0) ||
+	    waitpid(child, &status, 0) != child || !WIFSTOPPED(status))
+		return false;
+	if (WSTOPSIG(status) == SIGTRAP && get_pc(child) == pc + 1 &&
+	    !ptrace(PTRACE_POKETEXT, child, pc, text) &&
+	    !ptrace(PTRACE_POKEUSER, child, offsetof(struct user, regs.rip), pc))
+		return true;
+	step_kill(child);
+	return false;
+}
+
+#else
+
+#define HAS_BREAKPOINTS	false
+
+static unsigned long get_pc(pid_t child)
+{
+	return 0;
+}
+
+static bool run_to(pid_t child, unsigned long pc)
+{
+	return true;
+}
+
+#endif
+
+static bool comes_by_earlier(const struct step_way *way, unsigned long at)
+{
+	unsigned long i;
+
+	for (i = 0; i < at; i++)
+		if (way->pc[i] == way->pc[at])
+			return true;
+	return false;
+}
+
+static unsigned long write_down(struct step_way *way, pid_t child)
+{
+	unsigned long at;
+
+	for (at = 0; at < INSTRUCTIONS_MAX; at++) {
+		way->pc[at] = get_pc(child);
+		way->from[at] = at;
+		if (at && comes_by_earlier(way, at))
+			way->from[at] = way->from[at - 1];
+		if (!step(child, 1))
+			break;
+	}
+	way->count = at;
+	return at;
+}
+
+/* How many it took: fewer than @at if it has ended. */
+static unsigned long take(struct step_sweep *sweep, pid_t child, unsigned long at)
+{
+	const struct step_way *way = sweep->way;
+	unsigned long from = 0;
+
+	if (way)
+		from = way->from[at];
+	if (from && !run_to(child, way->pc[from]))
+		return 0;
+	return from + step(child, at - from);
+}
+
 /* One child that takes @at instructions, if it has as many. */
 static unsigned long run(struct step_sweep *sweep, unsigned long at, bool *goes_on)
 {
+	bool first = !sweep->instructions, ended = false;
 	unsigned long taken;
-	bool ended = false;
 	pid_t child;
 
 	*goes_on = !sweep->before || sweep->before(sweep->arg);
@@ -96,9 +194,13 @@ static unsigned long run(struct step_sweep *sweep, unsigned long at, bool *goes_
 	*goes_on = child > 0;
 	if (!*goes_on)
 		return 0;
-	taken = step(child, at);
-	if (taken < at)
+	taken = first && sweep->way ? write_down(sweep->way, child) :
+				      take(sweep, child, at);
+	if (taken < at) {
+		if (sweep->steady)
+			*goes_on = sweep->after(sweep->arg, taken);
 		return taken;
+	}
 	if (sweep->stopped)
 		*goes_on = sweep->stopped(sweep->arg, child, sweep->instructions, &ended);
 	if (!ended)
@@ -108,30 +210,66 @@ static unsigned long run(struct step_sweep *sweep, unsigned long at, bool *goes_
 	return taken;
 }
 
-bool step_sweep(struct step_sweep *sweep)
+/* One to its end tells how many instructions there are, and how long the others take. */
+static bool measure(struct step_sweep *sweep)
 {
-	double all, start = seconds();
-	unsigned long at;
+	double start = seconds(), all;
+	unsigned long taken;
 	bool goes_on;
 
-	/* One to its end tells how long the others will take, half of it each. */
 	sweep->kills = 0;
+	sweep->strays = 0;
+	sweep->instructions = 0;
 	sweep->instructions = run(sweep, INSTRUCTIONS_MAX, &goes_on);
+	all = (seconds() - start) * sweep->instructions / 2;
 	if (!goes_on || sweep->kills)
 		return false;
-	all = (seconds() - start) * sweep->instructions / 2;
+	if (sweep->steady) {
+		start = seconds();
+		taken = run(sweep, sweep->instructions / 2, &goes_on);
+		all = (seconds() - start) * sweep->instructions;
+		sweep->strays += taken < sweep->instructions / 2;
+	}
 	sweep->stride = 1 + (unsigned long)(all / sweep->seconds);
-
-	srand(getpid());
 	/* At one at least, however slow it is. */
 	if (sweep->stride > sweep->instructions)
 		sweep->stride = sweep->instructions;
-	for (at = rand() % sweep->stride;; at += sweep->stride) {
-		unsigned long taken = run(sweep, at, &goes_on);
+	return goes_on;
+}
 
+static bool sweep_through(struct step_sweep *sweep)
+{
+	unsigned long at, taken;
+	bool goes_on;
+
+	if (!measure(sweep))
+		return false;
+	srand(getpid());
+	for (at = rand() % sweep->stride;; at += sweep->stride) {
+		if (sweep->steady && at > sweep->instructions)
+			return true;
+		taken = run(sweep, at, &goes_on);
 		if (!goes_on)
 			return false;
-		if (taken < at)
+		if (taken < at && !sweep->steady)
 			return true;
+		sweep->strays += taken < at;
 	}
+}
+
+bool step_sweep(struct step_sweep *sweep)
+{
+	cpu_set_t before, one;
+	bool ended;
+
+	sched_getaffinity(0, sizeof(before), &before);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	sweep->way = sweep->steady && HAS_BREAKPOINTS ? malloc(sizeof(*sweep->way)) : NULL;
+	ended = sweep_through(sweep);
+	free(sweep->way);
+	sweep->way = NULL;
+	sched_setaffinity(0, sizeof(before), &before);
+	return ended;
 }

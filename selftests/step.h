@@ -11,6 +11,13 @@
  * that one instruction later than the one before, until a child gets to its end.
  * What takes too long for that, as with emulated processors, is killed at every
  * so manyth instruction, beginning with a random one: within the seconds given.
+ *
+ * Where all children take the same way, the first one's is written down, and the
+ * others run to a breakpoint, put where that way first comes by, and go in steps
+ * from there alone. One that did not come by goes on to its end, as a stray.
+ *
+ * Tracer and child share a processor meanwhile: waking another one for each step
+ * takes ten times as long, where that is emulated.
  */
 #ifndef SHMZONE_SELFTESTS_STEP_H
 #define SHMZONE_SELFTESTS_STEP_H
@@ -43,14 +50,23 @@ struct step_sweep {
 	 * and tells whether that was its end.
 	 */
 	bool (*stopped)(void *arg, pid_t child, unsigned long instructions, bool *ended);
-	/* After each child that was killed, which has taken @at instructions. */
+	/*
+	 * After each child that was killed, which has taken @at instructions; and
+	 * after the strays.
+	 */
 	bool (*after)(void *arg, unsigned long at);
 	double seconds;
+	/* All take the same way, unless something outside keeps them from it. */
+	bool steady;
 
 	/* What came of it: kills, the instructions of a child that got to its end. */
 	unsigned long kills;
 	unsigned long instructions;
 	unsigned long stride;
+	unsigned long strays;
+
+	/* The way, of those that are steady. */
+	struct step_way *way;
 };
 
 /* True if a child got to its end, and nothing else ended the sweep. */
