@@ -3,18 +3,16 @@
  * Committed zones: allocating brings the memory in, so a shortage is ENOMEM from
  * ALLOC, and nobody is killed for it, then or later.
  */
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/stat.h>
 
 #include "kselftest_harness.h"
 #include "utils.h"
+#include "group.h"
 
 #define ZONE_BYTES	GIB
 #define RW		(PROT_READ | PROT_WRITE)
 #define COMMITTED	SHMZONE_CREATE_COMMITTED
-#define GROUP_DIR	"/sys/fs/cgroup/selftest-committed"
 /* Room for the process itself, and for what it allocates. */
 #define GROUP_BYTES	(24 * MIB)
 
@@ -230,56 +228,14 @@ TEST_F(committed, killed_meanwhile_nothing_is_left)
 
 /* Memory cgroups. */
 
-static bool write_group(const char *file, const char *text)
-{
-	char path[128];
-	bool done;
-	int fd;
-
-	snprintf(path, sizeof(path), GROUP_DIR "/%s", file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	done = write(fd, text, strlen(text)) > 0;
-	close(fd);
-	return done;
-}
-
-/* How often the group was out of memory so that somebody had to be killed. */
-static long group_kills(void)
-{
-	FILE *file = fopen(GROUP_DIR "/memory.events", "re");
-	char line[64];
-	long kills = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		sscanf(line, "oom_kill %ld", &kills);
-	if (file)
-		fclose(file);
-	return kills;
-}
-
-static bool make_group(void)
-{
-	char bytes[32];
-
-	snprintf(bytes, sizeof(bytes), "%llu", GROUP_BYTES);
-	rmdir(GROUP_DIR);
-	if (mkdir(GROUP_DIR, 0755))
-		return false;
-	/* There need be no swap. */
-	write_group("memory.swap.max", "0");
-	return write_group("memory.max", bytes);
-}
-
 /* Page tables are the process's own memory: they are made outside. */
-static bool join_group(char *data)
+static bool join_with_tables(char *data)
 {
 	size_t at;
 
 	for (at = 0; at < 4 * GROUP_BYTES; at += 2 * MIB)
 		touch_read(data + at);
-	return write_group("cgroup.procs", "0");
+	return join_group();
 }
 
 /* A span that is too large for the group, and then one that fits. */
@@ -289,7 +245,7 @@ static int crowd_with_spans(void *arg)
 	char *data = map_data(zone, ZONE_BYTES, RW);
 	__u64 offset, before;
 
-	if (data == MAP_FAILED || !join_group(data))
+	if (data == MAP_FAILED || !join_with_tables(data))
 		return 255;
 	before = bytes_there(zone);
 	if (_try_alloc(zone, 2 * GROUP_BYTES, 1, &offset) != -ENOMEM)
@@ -310,7 +266,7 @@ static int crowd_with_slots(void *arg)
 	static __u64 offsets[64 * 1024];
 	int got = 0, ret = 0, i;
 
-	if (data == MAP_FAILED || !join_group(data))
+	if (data == MAP_FAILED || !join_with_tables(data))
 		return 255;
 	memset(offsets, 1, sizeof(offsets));
 	while (got < 64 * 1000 && (ret = _try_alloc(zone, 1000, 64, offsets + got)) > 0)
@@ -324,11 +280,11 @@ static int crowd_with_slots(void *arg)
 
 TEST_F(committed, shortage_of_a_group_is_enomem_for_spans)
 {
-	if (!make_group())
+	if (!make_group(GROUP_BYTES))
 		SKIP(return, "no memory cgroups");
 	ASSERT_EQ(0, in_child(crowd_with_spans, &self->zone));
 	ASSERT_EQ(0, group_kills());
-	rmdir(GROUP_DIR);
+	end_group();
 }
 
 /* No free is to come: those who poll are told to look again nevertheless. */
@@ -338,7 +294,7 @@ static int crowd_and_poll(void *arg)
 	char *data = map_data(poller.fd, ZONE_BYTES, RW);
 	__u64 offset;
 
-	if (data == MAP_FAILED || !join_group(data) || poll(&poller, 1, 0) != 1)
+	if (data == MAP_FAILED || !join_with_tables(data) || poll(&poller, 1, 0) != 1)
 		return 255;
 	if (_try_alloc(poller.fd, 2 * GROUP_BYTES, 1, &offset) != -ENOMEM)
 		return 1;
@@ -349,19 +305,19 @@ static int crowd_and_poll(void *arg)
 
 TEST_F(committed, shortage_of_a_group_is_not_for_ever)
 {
-	if (!make_group())
+	if (!make_group(GROUP_BYTES))
 		SKIP(return, "no memory cgroups");
 	ASSERT_EQ(0, in_child(crowd_and_poll, &self->zone));
-	rmdir(GROUP_DIR);
+	end_group();
 }
 
 TEST_F(committed, shortage_of_a_group_is_enomem_for_slots)
 {
-	if (!make_group())
+	if (!make_group(GROUP_BYTES))
 		SKIP(return, "no memory cgroups");
 	ASSERT_EQ(0, in_child(crowd_with_slots, &self->zone));
 	ASSERT_EQ(0, group_kills());
-	rmdir(GROUP_DIR);
+	end_group();
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See group.h. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "group.h"
+
+#define GROUP_DIR	"/sys/fs/cgroup/selftest"
+
+static bool write_group(const char *file, const char *text)
+{
+	char path[128];
+	bool done;
+	int fd;
+
+	snprintf(path, sizeof(path), GROUP_DIR "/%s", file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	done = write(fd, text, strlen(text)) > 0;
+	close(fd);
+	return done;
+}
+
+bool make_group(unsigned long long bytes)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", bytes);
+	end_group();
+	if (mkdir(GROUP_DIR, 0755))
+		return false;
+	/* There need be no swap. */
+	write_group("memory.swap.max", "0");
+	return write_group("memory.max", text);
+}
+
+bool join_group(void)
+{
+	return write_group("cgroup.procs", "0");
+}
+
+long group_kills(void)
+{
+	FILE *file = fopen(GROUP_DIR "/memory.events", "re");
+	char line[64];
+	long kills = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "oom_kill %ld", &kills);
+	if (file)
+		fclose(file);
+	return kills;
+}
+
+void end_group(void)
+{
+	rmdir(GROUP_DIR);
+}

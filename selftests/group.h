@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What some kselftest programs share: a memory cgroup of their own.
+ */
+#ifndef SHMZONE_SELFTESTS_GROUP_H
+#define SHMZONE_SELFTESTS_GROUP_H
+
+#include <stdbool.h>
+
+/* One with a limit, in place of the last one; false if the kernel has none. */
+bool make_group(unsigned long long bytes);
+
+/* From now on the calling process's memory is the group's. */
+bool join_group(void);
+
+/* How often the group was out of memory so that somebody had to be killed. */
+long group_kills(void);
+
+void end_group(void);
+
+#endif /* SHMZONE_SELFTESTS_GROUP_H */
