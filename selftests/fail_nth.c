@@ -108,6 +108,10 @@ FIXTURE_VARIANT_ADD(fail_nth, reopen) {
 	STEPS(NULL, reopen_zone, close_made)
 };
 
+FIXTURE_VARIANT_ADD(fail_nth, reopen_for_writing) {
+	STEPS(NULL, reopen_for_writing, close_made)
+};
+
 FIXTURE_VARIANT_ADD(fail_nth, list) {
 	STEPS(NULL, list_names, NULL)
 };
@@ -200,6 +204,26 @@ FIXTURE_VARIANT_ADD(fail_nth, figures) {
 	STEPS(NULL, tell_figures, NULL)
 };
 
+FIXTURE_VARIANT_ADD(fail_nth, classes) {
+	STEPS(NULL, tell_classes, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, query) {
+	STEPS(alloc_slot, ask_for_made, free_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, check) {
+	STEPS(alloc_batch, check_zone, free_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, poll) {
+	STEPS(NULL, poll_zone, NULL)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, epoll) {
+	STEPS(NULL, watch_zone, NULL)
+};
+
 FIXTURE_VARIANT_ADD(fail_nth, set_root) {
 	STEPS(alloc_slot, set_root, free_root)
 };
@@ -226,6 +250,18 @@ FIXTURE_VARIANT_ADD(fail_nth, fault_data) {
 
 FIXTURE_VARIANT_ADD(fail_nth, fault_page_map) {
 	STEPS(map_page_map_afar, fault_for_reading, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, mprotect_a_part) {
+	STEPS(map_zone, protect_a_part, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, munmap_a_part) {
+	STEPS(map_zone, unmap_a_part, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, fork) {
+	STEPS(map_and_touch, fork_and_wait, unmap)
 };
 
 FIXTURE_SETUP(fail_nth)

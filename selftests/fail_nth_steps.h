@@ -8,9 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "utils.h"
@@ -85,6 +88,12 @@ static void end_persistent(struct scene *scene)
 static int reopen_zone(struct scene *scene)
 {
 	scene->made = _try_reopen(scene->zone, SHMZONE_OPEN_RDONLY);
+	return scene->made;
+}
+
+static int reopen_for_writing(struct scene *scene)
+{
+	scene->made = _try_reopen(scene->zone, 0);
 	return scene->made;
 }
 
@@ -293,6 +302,57 @@ static int tell_figures(struct scene *scene)
 	return ret ? ret : _try_class_stat(scene->zone, 1, 0, &figures);
 }
 
+static int tell_classes(struct scene *scene)
+{
+	struct shmzone_class classes[SHMZONE_CLASSES];
+	struct shmzone_info args = {
+		SIZED(shmzone_info),
+		.classes = to_u64(classes),
+		.class_count = SHMZONE_CLASSES,
+		.class_size = sizeof(classes[0]),
+	};
+
+	return _try_call(scene->zone, SHMZONE_INFO, &args);
+}
+
+static int ask_for_made(struct scene *scene)
+{
+	struct shmzone_query query;
+
+	return _try_query(scene->zone, scene->offsets[0], &query);
+}
+
+static int check_zone(struct scene *scene)
+{
+	struct shmzone_check check = { SIZED(shmzone_check) };
+	int ret = _try_call(scene->zone, SHMZONE_CHECK, &check);
+
+	return ret ? ret : check.out_text[0] ? -EUCLEAN : 0;
+}
+
+static int poll_zone(struct scene *scene)
+{
+	struct pollfd poller = { .fd = scene->zone, .events = POLLOUT };
+	int ret = poll(&poller, 1, 0);
+
+	return ret < 0 ? -errno : ret == 1 ? 0 : -EUCLEAN;
+}
+
+static int watch_zone(struct scene *scene)
+{
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLET };
+	int set = epoll_create1(EPOLL_CLOEXEC), ret = 0;
+
+	if (set < 0)
+		return -errno;
+	if (epoll_ctl(set, EPOLL_CTL_ADD, scene->zone, &event))
+		ret = -errno;
+	else if (epoll_wait(set, &event, 1, 0) != 1)
+		ret = -EUCLEAN;
+	close(set);
+	return ret;
+}
+
 static int map_zone(struct scene *scene)
 {
 	scene->map_bytes = ZONE_BYTES;
@@ -351,6 +411,43 @@ static int fault_for_writing(struct scene *scene)
 static int fault_for_reading(struct scene *scene)
 {
 	return populate(scene, MADV_POPULATE_READ);
+}
+
+static int map_and_touch(struct scene *scene)
+{
+	int ret = map_zone(scene);
+
+	if (!ret)
+		*(volatile char *)scene->map = 1;
+	return ret;
+}
+
+/* In its middle, so that there are three of it. */
+static int protect_a_part(struct scene *scene)
+{
+	char *at = scene->map + scene->map_bytes / 2;
+
+	return mprotect(at, page_bytes(), PROT_READ) ? -errno : 0;
+}
+
+static int unmap_a_part(struct scene *scene)
+{
+	char *at = scene->map + scene->map_bytes / 2;
+
+	return munmap(at, page_bytes()) ? -errno : 0;
+}
+
+static int fork_and_wait(struct scene *scene)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return 0;
 }
 
 static void unmap(struct scene *scene)
