@@ -95,9 +95,11 @@ static long do_mmap(const uint16_t *a)
 	off_t at = number_value(a[4], 0) & ~(page_bytes() - 1);
 	void *map;
 
-	/* The first numbers mean the page map. */
+	/* The first numbers mean the page map, and caches. */
 	if (a[4] && a[4] < 16)
 		at = SHMZONE_MMAP_PAGE_MAP + (a[4] - 1) * page_bytes();
+	else if (a[4] >= 16 && a[4] < 24)
+		at = SHMZONE_MMAP_CACHES + (a[4] - 16) * page_bytes();
 	map = mmap(NULL, bytes, prot, flags, fd_value(a[0], false), at);
 	if (map == MAP_FAILED)
 		return -errno;

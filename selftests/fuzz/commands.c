@@ -18,7 +18,7 @@ enum kind {
 	LENGTH,		/* of the name in the field before */
 	FROM,		/* pointer to offsets */
 	TO,		/* pointer to what the kernel fills */
-	OBJECT,		/* offset */
+	OBJECT,		/* offset, or the number of a client */
 };
 
 struct field {
@@ -96,6 +96,18 @@ static const struct command commands[] = {
 		FIELD(root_list, count, NUMBER, 8),
 		FIELD(root_list, root_size, NUMBER, sizeof(struct shmzone_root)),
 		FIELD(root_list, after, NAME, 0), FIELD(root_list, after_len, LENGTH, 0)),
+	COMMAND(cache_refill, CACHE_REFILL, false, FIELD(cache_refill, cache, NUMBER, 0),
+		FIELD(cache_refill, size_class, NUMBER, 8),
+		FIELD(cache_refill, group, NUMBER, 0),
+		FIELD(cache_refill, __reserved, NUMBER, 0)),
+	COMMAND(cache_drain, CACHE_DRAIN, false, FIELD(cache_drain, cache, NUMBER, 0),
+		FIELD(cache_drain, size_class, NUMBER, 8),
+		FIELD(cache_drain, group, NUMBER, 0),
+		FIELD(cache_drain, __reserved, NUMBER, 0)),
+	COMMAND(cache_reclaim, CACHE_RECLAIM, false),
+	COMMAND(cache_client, CACHE_CLIENT, false),
+	COMMAND(cache_sync, CACHE_SYNC, false, FIELD(cache_sync, client, OBJECT, 0),
+		FIELD(cache_sync, timeout_ns, NUMBER, 1000000)),
 	COMMAND(check, CHECK, false),
 };
 
@@ -143,6 +155,7 @@ static uint64_t field_value(const struct command *command,
 /* What later calls can use of what the kernel answered. */
 static void keep_results(const struct command *command, const void *filled, long ret)
 {
+	struct shmzone_cache_client client;
 	struct shmzone_alloc answer;
 	uint64_t offsets[16];
 	uint32_t i, n;
@@ -163,6 +176,10 @@ static void keep_results(const struct command *command, const void *filled, long
 			break;
 		for (i = 0; i < n; i++)
 			state_add_offset(offsets[i]);
+		break;
+	case SHMZONE_CACHE_CLIENT:
+		if (guarded_copy(&client, filled, sizeof(client)))
+			state_add_offset(client.out_client);
 		break;
 	}
 }
