@@ -37,7 +37,7 @@ typedef uint64_t u64;
 #define U32_MAX		UINT32_MAX
 #define U64_MAX		UINT64_MAX
 
-/* The tests of the size classes are built for other page sizes as well. */
+/* Some tests are built for other page sizes as well. */
 #ifndef PAGE_SHIFT
 #define PAGE_SHIFT	12
 #endif

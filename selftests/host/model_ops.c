@@ -254,7 +254,7 @@ static enum heap_refusal predict(struct model *model, u32 freer, u64 offset, u64
 	if (!bytes)
 		return HEAP_REFUSALS;
 	if (run->class == CLASS_SPAN)
-		return bytes > 32768 && bytes <= model_slot_bytes(run) &&
+		return max(bytes, PAGE_SIZE) > 32768 && bytes <= model_slot_bytes(run) &&
 		       bytes + PAGE_SIZE > model_slot_bytes(run) ? HEAP_REFUSALS : HEAP_BAD_BYTES;
 	align = min(model_slot_bytes(run) & -model_slot_bytes(run), PAGE_SIZE);
 	return class_for(bytes, align) == run->class ?
