@@ -6,15 +6,30 @@
  * bitmaps alone decide whether an object starts there, in time that does not
  * depend on the heap.
  *
- * A batch is looked up as a whole before any lock is taken: first the places of
- * all directory entries, then the entries, then the descriptors, each prefetched
- * while the others are on their way, as a batch of long-lived objects finds none
- * of them in the processor's cache. Then the slots are given back shard by shard,
- * under one lock each, and the spans under the pages lock, which is dropped while
- * the memory of one is released: so each is looked at afresh.
+ * A batch is looked up as a whole before any lock is taken, in bunches of
+ * neighbours on one page: first the places of all directory entries, then the
+ * entries, then the descriptors, each prefetched while the others are on their
+ * way, as a batch of long-lived objects finds none of them in the processor's
+ * cache. Then the slots are given back shard by shard, under one lock each, and
+ * the spans under the pages lock, which is dropped while the memory of one is
+ * released: so each is looked at afresh.
  */
 #include "core_env.h"
 #include "heap_impl.h"
+
+/**
+ * struct bunch - neighbours in a batch that lie on one page
+ * @where: place of the page's entry in the directory; then
+ * @slab: the slab to give them back to, or &nobodys if there is none
+ * @first: index of the first of them; the next bunch begins after them
+ */
+struct bunch {
+	union {
+		const u64 *where;
+		struct slab *slab;
+	};
+	u64 first;
+};
 
 /**
  * struct batch - a batch of frees
@@ -22,31 +37,28 @@
  * @offsets: what to free
  * @bytes: 0, or the size all of them were requested with
  * @n: how many
+ * @end: the end of the bunches; it has a @first too
  * @freed: offsets that were freed
  * @refused: offsets that were refused
  * @bad: the first of these; @n if there is none
  * @spans: offsets that are on spans
  * @span: their indices
  * @trash: slabs that have become surplus
- * @at: of each offset, and one more:
- *      .where: the place of its page's entry in the directory; then
- *      .slab: the slab to give it back to, or &nobodys if there is none
+ * @bunch: the bunches
  */
 struct batch {
 	struct heap *heap;
 	const u64 *offsets;
 	u64 bytes;
-	u64 n;
+	u32 n;
+	struct bunch *end;
 	u32 freed;
 	u32 refused;
 	u32 bad;
 	u32 spans;
 	u8 span[HEAP_BATCH_MAX];
 	struct heap_trash trash;
-	union {
-		const u64 *where;
-		struct slab *slab;
-	} at[HEAP_BATCH_MAX + 1];
+	struct bunch bunch[HEAP_BATCH_MAX + 1];
 };
 
 /* A slab that is of no shard; never written. */
@@ -80,22 +92,25 @@ enum heap_refusal heap_why_nothing(struct heap *heap, u64 offset)
 	return inside ? HEAP_BAD_INTERIOR : HEAP_BAD_NOT_LIVE;
 }
 
-/* Finds where the entries of all pages are. */
+/* Finds the bunches, and where the entries of their pages are. */
 static __always_inline void find_places(struct batch *batch, const struct dir_node *node,
 					u32 height)
 {
-	const u64 *where = NULL;
-	u64 i, page = ~0ULL;
+	struct bunch *bunch = batch->bunch;
+	u64 i, next, page = ~0ULL;
 
 	for (i = 0; i < batch->n; i++) {
-		/* Neighbours are often on one page. */
-		if (batch->offsets[i] >> PAGE_SHIFT != page) {
-			page = batch->offsets[i] >> PAGE_SHIFT;
-			where = dir_where(node, height, page);
-			prefetch(where);
-		}
-		batch->at[i].where = where;
+		next = batch->offsets[i] >> PAGE_SHIFT;
+		if (next == page)
+			continue;
+		page = next;
+		bunch->first = i;
+		bunch->where = dir_where(node, height, page);
+		prefetch(bunch->where);
+		bunch++;
 	}
+	bunch->first = i;
+	batch->end = bunch;
 }
 
 /* The same with the height as a constant, which saves a third of the time. */
@@ -118,30 +133,33 @@ static void look_up_places(struct batch *batch)
 	}
 }
 
-/* Takes note of an offset that is on no slab. */
-static noinline void note_other(struct batch *batch, u32 i, u64 entry)
+/* Takes note of a bunch that is on no slab. */
+static noinline void note_other(struct batch *batch, struct bunch *bunch, u64 entry)
 {
-	batch->at[i].slab = &nobodys;
-	if (dir_is_span(entry))
-		batch->span[batch->spans++] = i;
-	else
-		refuse(batch, i, heap_why_nothing(batch->heap, batch->offsets[i]));
+	u32 i;
+
+	bunch->slab = &nobodys;
+	for (i = bunch->first; i < bunch[1].first; i++)
+		if (dir_is_span(entry))
+			batch->span[batch->spans++] = i;
+		else
+			refuse(batch, i, heap_why_nothing(batch->heap, batch->offsets[i]));
 }
 
 static void look_up_slabs(struct batch *batch)
 {
-	u64 i, entry;
+	struct bunch *bunch;
+	u64 entry;
 
-	for (i = 0; i < batch->n; i++) {
-		entry = READ_ONCE(*batch->at[i].where);
+	for (bunch = batch->bunch; bunch < batch->end; bunch++) {
+		entry = READ_ONCE(*bunch->where);
 		if (unlikely(!dir_is_slab(entry))) {
-			note_other(batch, i, entry);
+			note_other(batch, bunch, entry);
 			continue;
 		}
-		batch->at[i].slab = dir_slab_of(entry);
-		prefetch(batch->at[i].slab);
+		bunch->slab = dir_slab_of(entry);
+		prefetch(bunch->slab);
 	}
-	batch->at[i].slab = &nobodys;
 }
 
 /* Giving back. */
@@ -159,24 +177,18 @@ static noinline void refuse_slot(struct batch *batch, u32 i, const struct slab *
 		refuse(batch, i, HEAP_BAD_BYTES);
 }
 
-/*
- * Gives back the slots of one slab that an offset and those next to it name. Returns
- * the index of the next after them.
- */
-static noinline u64 give_neighbours(struct batch *batch, u64 first, struct slab *slab)
+/* Gives back the slots that a bunch names. */
+static noinline void give_bunch(struct batch *batch, const struct bunch *bunch)
 {
-	u32 i, end, n;
+	u32 i, n, end = bunch[1].first;
 
-	for (end = first + 1; batch->at[end].slab == slab; end++)
-		;
-	for (i = first; i < end; i++) {
-		n = slab_give_many(slab, batch->offsets + i, end - i);
+	for (i = bunch->first; i < end; i++) {
+		n = slab_give_many(bunch->slab, batch->offsets + i, end - i);
 		batch->freed += n;
 		i += n;
 		if (i < end)
-			refuse_slot(batch, i, slab);
+			refuse_slot(batch, i, bunch->slab);
 	}
-	return end;
 }
 
 static void add_surplus(struct batch *batch, struct heap_shard *shard, struct slab *surplus)
@@ -185,28 +197,24 @@ static void add_surplus(struct batch *batch, struct heap_shard *shard, struct sl
 	shard->stat.slabs--;
 }
 
-/* Gives back the slots of one shard, from the first one on. */
-static noinline void give_to_shard(struct batch *batch, struct heap_shard *shard, u64 first,
-				   u32 home)
+/* Gives back the slots of one shard, from its first bunch on. */
+static noinline void give_to_shard(struct batch *batch, struct heap_shard *shard,
+				   const struct bunch *bunch)
 {
-	const struct class_info info = class_table[slab_class(batch->at[first].slab)];
+	const struct class_info info = class_table[slab_class(bunch->slab)];
 	const u64 *offsets = batch->offsets;
+	u32 home = bunch->slab->home, freed = 0;
 	struct slab *slab, *surplus;
-	u64 i = first;
-	u32 freed = 0;
 
-	while (i < batch->n) {
-		slab = batch->at[i].slab;
-		if (unlikely(slab->home != home)) {
-			i++;
+	for (; bunch < batch->end; bunch++) {
+		slab = bunch->slab;
+		if (unlikely(slab->home != home))
 			continue;
-		}
-		if (likely(batch->at[i + 1].slab != slab && slab_give(slab, &info, offsets[i]))) {
+		if (likely(bunch[1].first == bunch->first + 1 &&
+			   slab_give(slab, &info, offsets[bunch->first])))
 			freed++;
-			i++;
-		} else {
-			i = give_neighbours(batch, i, slab);
-		}
+		else
+			give_bunch(batch, bunch);
 		surplus = slots_given(&shard->slots, slab, &info);
 		if (unlikely(surplus))
 			add_surplus(batch, shard, surplus);
@@ -215,23 +223,23 @@ static noinline void give_to_shard(struct batch *batch, struct heap_shard *shard
 }
 
 /* Refuses the slots of one shard, whose size is not what was stated. */
-static noinline void refuse_shard(struct batch *batch, u32 first, u32 home)
+static noinline void refuse_shard(struct batch *batch, const struct bunch *bunch)
 {
-	u32 i;
+	u32 i, home = bunch->slab->home;
 
-	for (i = first; i < batch->n; i++)
-		if (batch->at[i].slab->home == home)
-			refuse_slot(batch, i, batch->at[i].slab);
+	for (; bunch < batch->end; bunch++)
+		for (i = bunch->first; i < bunch[1].first && bunch->slab->home == home; i++)
+			refuse_slot(batch, i, bunch->slab);
 }
 
 /* Takes note that all slots of one shard are done. */
-static noinline void shard_done(struct batch *batch, u32 first, u32 home)
+static noinline void shard_done(struct batch *batch, struct bunch *bunch)
 {
-	u32 i;
+	u32 home = bunch->slab->home;
 
-	for (i = first; i < batch->n; i++)
-		if (batch->at[i].slab->home == home)
-			batch->at[i].slab = &nobodys;
+	for (; bunch < batch->end; bunch++)
+		if (bunch->slab->home == home)
+			bunch->slab = &nobodys;
 }
 
 static bool batch_left(const struct batch *batch)
@@ -242,21 +250,19 @@ static bool batch_left(const struct batch *batch)
 /* Gives back all slots that belong to the same shard as the first. */
 static void give_slots(struct batch *batch)
 {
+	struct bunch *bunch = batch->bunch;
 	struct heap_shard *shard;
-	struct slab *slab;
-	u32 home, first, freed = batch->freed;
+	u32 freed = batch->freed;
 
-	for (first = 0; batch->at[first].slab == &nobodys; first++)
-		;
-	slab = batch->at[first].slab;
-	home = slab->home;
-	shard = heap_shard(batch->heap, slab);
+	while (bunch->slab == &nobodys)
+		bunch++;
+	shard = heap_shard(batch->heap, bunch->slab);
 
 	core_lock(&shard->lock);
-	if (likely(heap_class_fits(slab_class(slab), batch->bytes)))
-		give_to_shard(batch, shard, first, home);
+	if (likely(heap_class_fits(slab_class(bunch->slab), batch->bytes)))
+		give_to_shard(batch, shard, bunch);
 	else
-		refuse_shard(batch, first, home);
+		refuse_shard(batch, bunch);
 	freed = batch->freed - freed;
 	shard->stat.used -= freed;
 	shard->stat.frees += freed;
@@ -264,7 +270,7 @@ static void give_slots(struct batch *batch)
 		heap_note_idle(batch->heap);
 	core_unlock(&shard->lock);
 	if (unlikely(batch_left(batch)))
-		shard_done(batch, first, home);
+		shard_done(batch, bunch);
 }
 
 /* Gives back the span that begins at an offset, which was looked up before. */

@@ -227,8 +227,9 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab);
  * slots_given() - the same after slots were given
  * @info: class of the slab
  *
- * Quick where the slab stays where it is, or goes to the first bucket: as that
- * reaches to a quarter, a slab with less that leaves its place was full.
+ * For racks that do not know their full slabs. Quick where the slab stays where
+ * it is, or goes to the first bucket: as that reaches to a quarter, a slab with less
+ * that leaves its place was full.
  */
 static inline struct slab *slots_given(struct slots_rack *rack, struct slab *slab,
 				       const struct class_info *info)
