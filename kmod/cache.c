@@ -57,10 +57,12 @@
 
 #include "client.h"
 #include "core/heap.h"
+#include "core/heap_owner.h"
 #include "shmzone.h"
 
-/* What the page map has for slabs of group 0, with 0 for the class. */
+/* What the page map has for slabs of group 0, with 0 for class and tag. */
 #define CACHE_PAGE_ENTRY ((u32)SHMZONE_KIND_SLAB << 10)
+#define TAG_SHIFT 12
 
 static_assert(MAGAZINE_SLOTS_MAX / 2 <= HEAP_BATCH_MAX);
 
@@ -223,6 +225,25 @@ static void tell_wrong(struct cache *cache)
 	cache->told_wrong = cache->m.wrong;
 }
 
+/* What the page map has for slabs of group 0 whose slots the cache may hold. */
+static u32 page_entry(const struct cache *cache)
+{
+	const struct heap_owner *owner = cache->client->owner;
+
+	return CACHE_PAGE_ENTRY | (owner ? heap_owner_tag(owner) << TAG_SHIFT : 0);
+}
+
+/* Free what was in a cache. */
+static u32 free_slots(struct cache *cache, const u64 *offsets, u32 n)
+{
+	struct client *client = cache->client;
+	bool foreign;
+	u32 bad;
+
+	return heap_owned_free(client->zone->heap, client->owner, offsets, n, 0,
+			       &bad, &foreign);
+}
+
 /* Take the lock for a slow step of the thread; not so if it fails. */
 static int cache_begin(struct cache *cache)
 {
@@ -239,7 +260,7 @@ static int cache_begin(struct cache *cache)
 	}
 	set_thread(cache);
 	if (!cache->ready)
-		magazines_init(&cache->m, CACHE_PAGE_ENTRY);
+		magazines_init(&cache->m, page_entry(cache));
 	cache->ready = true;
 	cache->steps++;
 	return 0;
@@ -257,14 +278,14 @@ static u32 empty_bin(struct cache *cache, u32 bin)
 	struct shmzone *zone = cache->client->zone;
 	u32 left = cache->m.magazine[bin].capacity;
 	u64 offsets[HEAP_BATCH_MAX];
-	u32 n, bad, freed = 0;
+	u32 n, freed = 0;
 
 	while (left) {
 		n = magazine_take(&cache->m, bin, offsets,
 				  min_t(u32, left, HEAP_BATCH_MAX));
 		if (!n)
 			break;
-		freed += heap_free(zone->heap, offsets, n, 0, &bad);
+		freed += free_slots(cache, offsets, n);
 		left -= n;
 	}
 	atomic64_sub(magazine_shut(&cache->m, bin), &zone->clients.capacity);
@@ -390,6 +411,7 @@ int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count
 		.align = class_align(class),
 		.group = group,
 		.hint = (u32)cache->client->id * 31 + cache->index,
+		.owner = cache->client->owner,
 	};
 	struct zone_request request = {
 		.req = &req,
@@ -414,7 +436,7 @@ int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count
 		return got;
 	*count = put(cache, class, group, *bin, offsets, got, &ret);
 	if (*count < got)
-		alloc_take_back(zone, offsets + *count, got - *count);
+		alloc_take_back(zone, &request, *count, got - *count);
 	return ret;
 }
 
@@ -432,7 +454,7 @@ int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
 	u64 offsets[HEAP_BATCH_MAX];
-	u32 n = 0, bad, room = 0;
+	u32 n = 0, room = 0;
 	int ret;
 
 	ret = open_bin(cache, class, group, bin);
@@ -446,7 +468,7 @@ int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 				      DIV_ROUND_UP(room, 2));
 	cache_end(cache);
 	if (n) {
-		*count = heap_free(zone->heap, offsets, n, 0, &bad);
+		*count = free_slots(cache, offsets, n);
 		zone_wake(zone);
 	}
 	zone_age_soon(zone);
@@ -546,5 +568,49 @@ void cache_count(struct cache *cache, struct cache_figures *figures)
 	mutex_lock(&cache->lock);
 	figures->bytes += magazines_stock(&cache->m, &slots);
 	figures->slots += slots;
+	cache_end(cache);
+}
+
+/* Mark those of some objects, in order of their offsets, whose word is in a bin. */
+static void find_in_bin(struct cache *cache, u32 bin,
+			const struct heap_object *objects, u32 n, u8 *found)
+{
+	const struct heap_owner *owner = cache->client->owner;
+	u32 i, low, high, used = magazine_used(&cache->m, bin);
+
+	for (i = 0; i < used; i++) {
+		u64 offset = magazine_word(&cache->m, bin, i);
+
+		for (low = 0, high = n; low < high;) {
+			u32 mid = (low + high) / 2;
+
+			if (objects[mid].offset < offset)
+				low = mid + 1;
+			else
+				high = mid;
+		}
+		/* What a cache has of another's is none of its own. */
+		if (low < n && objects[low].offset == offset &&
+		    (!owner || objects[low].owner == cache->client->id))
+			found[low] = 1;
+	}
+}
+
+/**
+ * cache_find() - which objects are slots that lie in a cache
+ * @cache: the cache
+ * @objects: objects, in order of their offsets
+ * @n: how many
+ * @found: set to 1 for those that do
+ */
+void cache_find(struct cache *cache, const struct heap_object *objects, u32 n,
+		u8 *found)
+{
+	u32 bin;
+
+	mutex_lock(&cache->lock);
+	for (bin = CLASS_SPAN + 1; bin < cache->m.bins; bin++)
+		if (cache->m.magazine[bin].capacity)
+			find_in_bin(cache, bin, objects, n, found);
 	cache_end(cache);
 }

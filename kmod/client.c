@@ -29,6 +29,11 @@
  * whatever is put into a cache is there when ->close() comes to it, or is not
  * put there. What a command still has in its hands then, it frees itself.
  *
+ * In an owned zone a client is an owner to the heap, and all that is left of it when
+ * it is dead and nobody has a reference any more is freed by a work, so that no
+ * exit waits for it. By then no command can allocate for it, or give to it. Its
+ * number is there until all is free.
+ *
  * Fault against revocation: see cache.c.
  */
 #include <linux/err.h>
@@ -41,6 +46,7 @@
 #include <linux/spinlock.h>
 
 #include "client.h"
+#include "core/heap_owner.h"
 #include "shmzone.h"
 
 static_assert(SHMZONE_MMAP_CACHES >=
@@ -114,6 +120,26 @@ struct client *client_find(struct shmzone *zone)
 }
 
 /**
+ * client_by_id() - a client that is alive
+ * @zone: the zone
+ * @id: its number
+ *
+ * Return: the client, with a reference, or NULL.
+ */
+struct client *client_by_id(struct shmzone *zone, u64 id)
+{
+	struct client *client;
+
+	rcu_read_lock();
+	client = xa_load(&zone->clients.by_id, id);
+	if (client && (READ_ONCE(client->dead) ||
+		       !refcount_inc_not_zero(&client->ref)))
+		client = NULL;
+	rcu_read_unlock();
+	return client;
+}
+
+/**
  * client_next() - the clients of a zone one after the other
  * @zone: the zone
  * @id: 0 to begin with; moves on
@@ -148,6 +174,30 @@ static void client_free(struct client *client)
 	kvfree_rcu(client, rcu);
 }
 
+/* Nobody can look for its memory in vain after this. */
+static void client_forget(struct client *client)
+{
+	xa_erase(&client->zone->clients.by_id, client->id);
+	wake_up_all(&client->zone->clients.gone);
+}
+
+static void client_end_owner(struct work_struct *work)
+{
+	struct client *client = container_of(work, struct client, end);
+	struct shmzone *zone = client->zone;
+	bool more;
+
+	do {
+		more = heap_owner_end(zone->heap, client->owner);
+		zone_wake(zone);
+		cond_resched();
+	} while (more);
+	zone_age_soon(zone);
+	client_forget(client);
+	client_free(client);
+	zone_put(zone);
+}
+
 /**
  * client_put() - drop a reference
  * @client: the client
@@ -156,8 +206,31 @@ static void client_free(struct client *client)
  */
 void client_put(struct client *client)
 {
-	if (refcount_dec_and_test(&client->ref))
+	if (!refcount_dec_and_test(&client->ref))
+		return;
+	if (!client->owner) {
 		client_free(client);
+		return;
+	}
+	INIT_WORK(&client->end, client_end_owner);
+	zone_queue_work(&client->end);
+}
+
+/*
+ * Make it an owner, if the zone is owned. Then it holds the zone until its end: the
+ * last reference to it may be dropped by a work that holds none.
+ */
+static int client_own(struct client *client)
+{
+	struct shmzone *zone = client->zone;
+	int ret;
+
+	if (!zone_is(zone, SHMZONE_CREATE_OWNED))
+		return 0;
+	ret = heap_owner_create(zone->heap, client->id, &client->owner);
+	if (!ret)
+		zone_get(zone);
+	return ret;
 }
 
 /* A client for a VMA, which nobody can find by its mm yet. */
@@ -183,18 +256,19 @@ static struct client *client_alloc(struct shmzone *zone, struct vm_area_struct *
 		return ERR_PTR(ret);
 	}
 	atomic64_add(client_bytes(count), &zone->clients.kernel_bytes);
-	ret = xa_insert(&zone->clients.by_id, client->id, client, ZONE_GFP);
+	ret = client_own(client);
+	if (!ret)
+		ret = xa_insert(&zone->clients.by_id, client->id, client, ZONE_GFP);
 	if (!ret)
 		return client;
 	client_put(client);
 	return ERR_PTR(ret);
 }
 
-/* Nobody can look for its memory in vain after this. */
 static void client_abandon(struct client *client)
 {
-	xa_erase(&client->zone->clients.by_id, client->id);
-	wake_up_all(&client->zone->clients.gone);
+	if (!client->owner)
+		client_forget(client);
 	client_put(client);
 }
 
@@ -380,7 +454,7 @@ int client_mmap(struct shmzone *zone, bool write, struct vm_area_struct *vma)
 }
 
 /**
- * client_sync() - wait until a client is gone and what its caches held is free
+ * client_sync() - wait until a client is gone, and what it held and owned is free
  * @zone: the zone
  * @id: its number
  * @timeout_ns: how long to wait at most; 0 means as long as it takes

@@ -14,12 +14,15 @@
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "core/magazine.h"
 
 struct address_space;
 struct file;
+struct heap_object;
+struct heap_owner;
 struct heap_request;
 struct mm_struct;
 struct page;
@@ -34,7 +37,7 @@ struct vm_area_struct;
 /**
  * struct zone_clients - the clients of a zone
  * @by_id: number to struct client
- * @gone: who waits for a client's end
+ * @gone: who waits for a client's end, and that of what it owns
  * @ceiling: bytes of slots that all caches together may have room for
  * @capacity: what they have room for
  * @caches: caches that hold pages
@@ -65,6 +68,8 @@ struct zone_clients {
  * @mapping: address space of the VMA; to be used under the lock of a cache while
  *           the client is not dead, and then there for as long as that is held
  * @user: the user that is charged
+ * @owner: in an owned zone: what it is to the heap
+ * @end: the same: frees what it owns, when nobody has a reference any more
  * @rcu: for its end
  * @used: the caches that were used, the newest first; they stay as long as the
  *        client, and are what is walked over, however much it has room for
@@ -80,6 +85,8 @@ struct client {
 	struct mm_struct *mm;
 	struct address_space *mapping;
 	struct user_account *user;
+	struct heap_owner *owner;
+	struct work_struct end;
 	struct rcu_head rcu;
 	struct cache *used;
 	struct cache *cache[];
@@ -155,6 +162,7 @@ static inline struct cache *client_first_cache(const struct client *client)
 void clients_init(struct zone_clients *clients);
 int client_mmap(struct shmzone *zone, bool write, struct vm_area_struct *vma);
 struct client *client_find(struct shmzone *zone);
+struct client *client_by_id(struct shmzone *zone, u64 id);
 struct client *client_next(struct shmzone *zone, unsigned long *id);
 void client_put(struct client *client);
 struct cache *client_cache(struct client *client, u32 index);
@@ -170,6 +178,8 @@ int cache_give_up(struct cache *cache, u32 *count);
 void cache_end(struct cache *cache);
 void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim);
 void cache_count(struct cache *cache, struct cache_figures *figures);
+void cache_find(struct cache *cache, const struct heap_object *objects, u32 n,
+		u8 *found);
 
 /* reclaim.c */
 bool zone_reclaim(struct shmzone *zone, const struct heap_request *req,
@@ -180,6 +190,8 @@ void zone_reclaim_sealed(struct shmzone *zone);
 bool zone_shuns_caches(const struct shmzone *zone);
 void zone_limit_caches(struct shmzone *zone, u64 limit);
 void zone_count_caches(struct shmzone *zone, struct cache_figures *figures);
+void zone_find_cached(struct shmzone *zone, const struct heap_object *objects,
+		      u32 n, u8 *cached);
 
 /*
  * Between a fault that has found its page and the kernel, which is going to map

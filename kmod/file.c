@@ -33,39 +33,51 @@ static int zone_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* A bit, and what it is called. */
+struct word {
+	u32 bit;
+	const char *name;
+};
+
+/* The words for those bits that are set, or else @none. */
+static void show_words(struct seq_file *m, u32 bits, const struct word *words,
+		       int n, const char *none)
+{
+	const char *before = "";
+	int i;
+
+	for (i = 0; i < n; i++) {
+		if (!(bits & words[i].bit))
+			continue;
+		seq_printf(m, "%s%s", before, words[i].name);
+		before = ",";
+	}
+	seq_printf(m, "%s\n", *before ? "" : none);
+}
+
 static void show_kind(struct seq_file *m, const struct shmzone *zone)
 {
-	static const char *const kinds[] = {
-		"plain", "committed", "strict", "committed,strict",
+	static const struct word kinds[] = {
+		{ SHMZONE_CREATE_COMMITTED, "committed" },
+		{ SHMZONE_CREATE_STRICT, "strict" },
+		{ SHMZONE_CREATE_OWNED, "owned" },
 	};
 
-	seq_printf(m, "shmzone-kind:\t%s\n",
-		   kinds[zone_is(zone, SHMZONE_CREATE_COMMITTED) +
-			 2 * zone_is(zone, SHMZONE_CREATE_STRICT)]);
+	seq_puts(m, "shmzone-kind:\t");
+	show_words(m, zone->kind, kinds, ARRAY_SIZE(kinds), "plain");
 }
 
 static void show_seals(struct seq_file *m, const struct shmzone *zone)
 {
-	static const struct {
-		u32 seal;
-		const char *name;
-	} seals[] = {
+	static const struct word seals[] = {
 		{ SHMZONE_SEAL_SEAL, "seal" },
 		{ SHMZONE_SEAL_ALLOC, "alloc" },
 		{ SHMZONE_SEAL_LIMIT, "limit" },
 		{ SHMZONE_SEAL_WRITE, "write" },
 	};
-	const char *before = "";
-	int i;
 
 	seq_puts(m, "shmzone-seals:\t");
-	for (i = 0; i < ARRAY_SIZE(seals); i++) {
-		if (!zone_is_sealed(zone, seals[i].seal))
-			continue;
-		seq_printf(m, "%s%s", before, seals[i].name);
-		before = ",";
-	}
-	seq_putc(m, '\n');
+	show_words(m, READ_ONCE(zone->seals), seals, ARRAY_SIZE(seals), "");
 }
 
 static void show_bytes(struct seq_file *m, const char *key, u64 bytes)

@@ -46,6 +46,10 @@ union ucmd_buffer {
 	struct shmzone_cache_reclaim cache_reclaim;
 	struct shmzone_cache_client cache_client;
 	struct shmzone_cache_sync cache_sync;
+	struct shmzone_give give;
+	struct shmzone_offer offer;
+	struct shmzone_take take;
+	struct shmzone_walk walk;
 };
 
 /* What every structure begins with. */
@@ -123,6 +127,10 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(cache_reclaim, CACHE_RECLAIM, out_count, 0, ON_WRITABLE),
 	IOCTL_OP(cache_client, CACHE_CLIENT, out_client, 0, ON_ZONE),
 	IOCTL_OP(cache_sync, CACHE_SYNC, timeout_ns, 0, ON_ZONE),
+	IOCTL_OP(give, GIVE, out_error, 0, ON_WRITABLE),
+	IOCTL_OP(offer, OFFER, out_error, 0, ON_WRITABLE),
+	IOCTL_OP(take, TAKE, out_error, 0, ON_WRITABLE),
+	IOCTL_OP(walk, WALK, __out_reserved, 0, ON_ZONE),
 #ifdef SHMZONE_DEBUG
 	IOCTL_OP(check, CHECK, out_text, 0, ON_WRITABLE),
 #endif
@@ -228,7 +236,7 @@ static long dispatch(struct ucmd *ucmd, unsigned int cmd, u32 where)
 
 static bool is_refusal(const struct ucmd *ucmd, long ret)
 {
-	if (ret >= 0)
+	if (ret >= 0 || ucmd->judged)
 		return false;
 	return !ucmd->examined || ret == -EACCES || ret == -EPERM;
 }

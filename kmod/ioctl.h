@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Between the dispatcher (ioctl.c) and the commands (control.c, objects.c,
- * rights.c, roots.c, cachecmd.c).
+ * rights.c, roots.c, cachecmd.c, ownercmd.c).
  */
 #ifndef SHMZONE_IOCTL_H
 #define SHMZONE_IOCTL_H
@@ -20,7 +20,10 @@ struct shmzone;
  * @writable: the descriptor is of a zone and open for writing
  * @examined: set by a command that has found its arguments well-formed and
  *            goes on to look at objects or names. An error after that is an
- *            answer; one before is a refusal, and is counted as one.
+ *            answer; one before is a refusal, and is counted as one. So are
+ *            EACCES and EPERM, whenever they come.
+ * @judged: set by a command whose errors from then on are about objects alone:
+ *          EPERM is an answer too
  */
 struct ucmd {
 	void __user *ubuf;
@@ -30,6 +33,7 @@ struct ucmd {
 	struct shmzone *zone;
 	bool writable;
 	bool examined;
+	bool judged;
 };
 
 int ucmd_respond(const struct ucmd *ucmd);
@@ -63,6 +67,12 @@ long cache_drain_ioctl(struct ucmd *ucmd);
 long cache_reclaim_ioctl(struct ucmd *ucmd);
 long cache_client_ioctl(struct ucmd *ucmd);
 long cache_sync_ioctl(struct ucmd *ucmd);
+
+/* ownercmd.c */
+long give_ioctl(struct ucmd *ucmd);
+long offer_ioctl(struct ucmd *ucmd);
+long take_ioctl(struct ucmd *ucmd);
+long walk_ioctl(struct ucmd *ucmd);
 
 /* rights.c */
 long reopen_ioctl(struct ucmd *ucmd);

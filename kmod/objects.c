@@ -16,7 +16,9 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "client.h"
 #include "core/heap.h"
+#include "core/heap_owner.h"
 #include "ioctl.h"
 #include "shmzone.h"
 
@@ -50,22 +52,42 @@ static u32 piece(u32 count, u32 done)
 	return min_t(u32, count - done, HEAP_BATCH_MAX);
 }
 
+/*
+ * Who the caller is to the heap: NULL where there are no owners, and who is none.
+ * Returns a client, with a reference, or NULL.
+ */
+static struct client *object_owner(struct shmzone *zone,
+				   struct heap_owner **owner)
+{
+	struct client *client = NULL;
+
+	if (zone_is(zone, SHMZONE_CREATE_OWNED))
+		client = client_find(zone);
+	*owner = client ? client->owner : NULL;
+	return client;
+}
+
 /**
  * alloc_take_back() - undo an allocation nobody was told of
  * @zone: the zone
- * @offsets: what was allocated
+ * @request: what was wanted
+ * @first: index of the first offset to be taken back
  * @count: how many
  */
-void alloc_take_back(struct shmzone *zone, const u64 *offsets, u32 count)
+void alloc_take_back(struct shmzone *zone, const struct zone_request *request,
+		     u32 first, u32 count)
 {
+	const u64 *offsets = request->offsets + first;
 	u32 done = 0;
 
 	while (done < count) {
 		u32 n = piece(count, done);
+		bool foreign;
 		u32 bad;
 
 		/* Nothing is refused, unless others free what they never got. */
-		heap_free(zone->heap, offsets + done, n, 0, &bad);
+		heap_owned_free(zone->heap, request->req->owner, offsets + done,
+				n, 0, &bad, &foreign);
 		done += n;
 	}
 	zone_age_soon(zone);
@@ -102,7 +124,7 @@ int alloc_batch(struct shmzone *zone, const struct zone_request *request)
 			done += ret;
 		/* The process will never see them. */
 		if (fatal_signal_pending(current)) {
-			alloc_take_back(zone, offsets, done);
+			alloc_take_back(zone, request, 0, done);
 			return -EINTR;
 		}
 		if (ret < (int)n && (ret >= 0 || ret == -ENOMEM) && done < request->enough &&
@@ -162,14 +184,48 @@ static int check_alloc(const struct shmzone_alloc *alloc)
 	return 0;
 }
 
-long alloc_ioctl(struct ucmd *ucmd)
+/* Allocate, and tell the offsets, or take them back. */
+static int alloc_and_tell(struct ucmd *ucmd, const struct heap_request *req)
 {
 	const struct shmzone_alloc *alloc = ucmd->cmd;
 	struct shmzone *zone = ucmd->zone;
 	struct zone_request request;
-	struct heap_request req;
 	struct batch batch core_uncleared;
 	u32 count;
+	int ret;
+
+	ret = batch_init(&batch, alloc->count);
+	if (ret) {
+		heap_note_failed(zone->heap, req, alloc->count);
+		return ret;
+	}
+	request = (struct zone_request) {
+		.req = req,
+		.offsets = batch.offsets,
+		.count = alloc->count,
+		.enough = alloc->count,
+		.attempt = alloc_batch,
+	};
+	if (alloc->flags & SHMZONE_ALLOC_WAIT)
+		ret = zone_alloc_wait(zone, &request, alloc->timeout_ns);
+	else
+		ret = zone_alloc(zone, &request);
+	if (ret < 0)
+		goto out;
+	count = ret;
+	ret = tell_offsets(alloc, batch.offsets, count) ?: alloc_respond(ucmd, count);
+	if (ret)
+		alloc_take_back(zone, &request, 0, count);
+out:
+	batch_destroy(&batch);
+	return ret;
+}
+
+long alloc_ioctl(struct ucmd *ucmd)
+{
+	const struct shmzone_alloc *alloc = ucmd->cmd;
+	struct heap_request req;
+	struct client *client;
 	int ret;
 
 	ret = check_alloc(alloc);
@@ -187,30 +243,12 @@ long alloc_ioctl(struct ucmd *ucmd)
 		return ret;
 
 	ucmd->examined = true;
-	ret = batch_init(&batch, alloc->count);
-	if (ret) {
-		heap_note_failed(zone->heap, &req, alloc->count);
-		return ret;
-	}
-	request = (struct zone_request) {
-		.req = &req,
-		.offsets = batch.offsets,
-		.count = alloc->count,
-		.enough = alloc->count,
-		.attempt = alloc_batch,
-	};
-	if (alloc->flags & SHMZONE_ALLOC_WAIT)
-		ret = zone_alloc_wait(zone, &request, alloc->timeout_ns);
-	else
-		ret = zone_alloc(zone, &request);
-	if (ret < 0)
-		goto out;
-	count = ret;
-	ret = tell_offsets(alloc, batch.offsets, count) ?: alloc_respond(ucmd, count);
-	if (ret)
-		alloc_take_back(zone, batch.offsets, count);
-out:
-	batch_destroy(&batch);
+	client = object_owner(ucmd->zone, &req.owner);
+	if (zone_is(ucmd->zone, SHMZONE_CREATE_OWNED) && !client)
+		return -ENXIO;
+	ret = alloc_and_tell(ucmd, &req);
+	if (client)
+		client_put(client);
 	return ret;
 }
 
@@ -243,9 +281,10 @@ static int check_free(const struct shmzone_free *free)
 }
 
 /* Free what can be freed, and tell what was refused first. */
-static void free_batch(struct heap *heap, const u64 *offsets,
-		       struct shmzone_free *free)
+static void free_batch(struct heap *heap, const struct heap_owner *owner,
+		       const u64 *offsets, struct shmzone_free *free)
 {
+	bool foreign;
 	u32 done = 0;
 
 	free->out_bad = free->count;
@@ -253,11 +292,11 @@ static void free_batch(struct heap *heap, const u64 *offsets,
 		u32 n = piece(free->count, done);
 		u32 bad;
 
-		free->out_count +=
-			heap_free(heap, offsets + done, n, free->bytes, &bad);
+		free->out_count += heap_owned_free(heap, owner, offsets + done, n,
+						   free->bytes, &bad, &foreign);
 		if (bad < n && !free->out_error) {
 			free->out_bad = done + bad;
-			free->out_error = EINVAL;
+			free->out_error = foreign ? EPERM : EINVAL;
 		}
 		done += n;
 		if (done < free->count && fatal_signal_pending(current)) {
@@ -274,6 +313,8 @@ long free_ioctl(struct ucmd *ucmd)
 	struct shmzone_free *free = ucmd->cmd;
 	const void __user *from = u64_to_user_ptr(free->offsets);
 	struct batch batch core_uncleared;
+	struct heap_owner *owner;
+	struct client *client;
 	int ret;
 
 	ret = check_free(free);
@@ -297,7 +338,11 @@ long free_ioctl(struct ucmd *ucmd)
 	}
 
 	ucmd->examined = true;
-	free_batch(ucmd->zone->heap, batch.offsets, free);
+	ucmd->judged = true;
+	client = object_owner(ucmd->zone, &owner);
+	free_batch(ucmd->zone->heap, owner, batch.offsets, free);
+	if (client)
+		client_put(client);
 	zone_age_soon(ucmd->zone);
 	ret = -(int)free->out_error;
 	if (free->out_count) {
@@ -324,6 +369,7 @@ long query_ioctl(struct ucmd *ucmd)
 	query->out_bytes = object.bytes;
 	query->out_class = object.class;
 	query->out_group = object.group;
+	query->out_owner = object.owner;
 	return ucmd_respond(ucmd);
 }
 
@@ -367,6 +413,7 @@ long stat_ioctl(struct ucmd *ucmd)
 		.out_caches = atomic64_read(&zone->clients.caches),
 		.out_revocations = atomic64_read(&zone->clients.revocations),
 		.out_bad_bins = atomic64_read(&zone->clients.bad_bins),
+		.out_bad_owner = heap.refused[HEAP_BAD_OWNER],
 	};
 	return ucmd_respond(ucmd);
 }

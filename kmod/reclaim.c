@@ -216,3 +216,35 @@ void zone_count_caches(struct shmzone *zone, struct cache_figures *figures)
 	if (has_capacity(zone))
 		each_cache(zone, count_one, figures);
 }
+
+/* What zone_find_cached() looks for. */
+struct search {
+	const struct heap_object *objects;
+	u32 n;
+	u8 *cached;
+};
+
+static void find_in(struct cache *cache, void *arg)
+{
+	const struct search *search = arg;
+
+	/* Without capacity there is nothing in it. */
+	if (data_race(cache->m.bytes))
+		cache_find(cache, search->objects, search->n, search->cached);
+}
+
+/**
+ * zone_find_cached() - which objects are slots that lie in caches
+ * @zone: the zone
+ * @objects: objects, in order of their offsets
+ * @n: how many
+ * @cached: set to 1 for those that do
+ */
+void zone_find_cached(struct shmzone *zone, const struct heap_object *objects,
+		      u32 n, u8 *cached)
+{
+	struct search search = { .objects = objects, .n = n, .cached = cached };
+
+	if (n && has_capacity(zone))
+		each_cache(zone, find_in, &search);
+}

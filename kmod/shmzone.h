@@ -30,7 +30,9 @@
  * A *client* is a VMA of caches (client.c), whose mapping file is its own. The VMA
  * holds one reference to it; commands and the zone's periodic work, which find it
  * by process or number, hold others for as long as they look at its caches, and
- * have the zone by other means. It is dead from the VMA's close on.
+ * have the zone by other means. It is dead from the VMA's close on. In an owned
+ * zone it holds the zone itself, and the last reference hands it to a work that
+ * frees what it owns.
  *
  * Locks, in this order
  *
@@ -91,7 +93,8 @@ struct vm_area_struct;
 #define ZONE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /* The flags of CREATE that say of what kind the zone is. */
-#define ZONE_KINDS	(SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT)
+#define ZONE_KINDS	(SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT | \
+			 SHMZONE_CREATE_OWNED)
 
 /* Where the page map begins among the mmap offsets of a zone, in pages. */
 #define PAGE_MAP_PGOFF	(SHMZONE_MMAP_PAGE_MAP >> PAGE_SHIFT)
@@ -187,6 +190,7 @@ void zone_put(struct shmzone *zone);
 u64 zone_count(void);
 void zone_age_soon(struct shmzone *zone);
 void zone_wake_soon(struct shmzone *zone);
+void zone_queue_work(struct work_struct *work);
 int zone_init(void);
 void zone_exit(void);
 u64 zone_resident_bytes(const struct shmzone *zone);
@@ -235,7 +239,8 @@ int pagemap_mmap(struct shmzone *zone, struct vm_area_struct *vma);
 
 /* objects.c */
 int alloc_batch(struct shmzone *zone, const struct zone_request *request);
-void alloc_take_back(struct shmzone *zone, const u64 *offsets, u32 count);
+void alloc_take_back(struct shmzone *zone, const struct zone_request *request,
+		     u32 first, u32 count);
 
 /* ioctl.c */
 long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

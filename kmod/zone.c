@@ -27,6 +27,7 @@
 #include <kunit/visibility.h>
 
 #include "core/heap.h"
+#include "core/heap_owner.h"
 #include "core/pages.h"
 #include "shmzone.h"
 
@@ -37,6 +38,7 @@ static_assert(SHMZONE_CLASS_SPAN == CLASS_SPAN);
 static_assert(SHMZONE_KIND_NONE == HEAP_KIND_NONE);
 static_assert(SHMZONE_KIND_SLAB == HEAP_KIND_SLAB);
 static_assert(SHMZONE_KIND_SPAN == HEAP_KIND_SPAN);
+static_assert(SHMZONE_KIND_MIXED == HEAP_KIND_MIXED);
 
 #define AGE_DELAY	HZ
 
@@ -86,6 +88,15 @@ void zone_wake_soon(struct shmzone *zone)
 	queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
 }
 
+/**
+ * zone_queue_work() - have something done that is long, or must not wait
+ * @work: holds a reference to a zone
+ */
+void zone_queue_work(struct work_struct *work)
+{
+	queue_work(zone_wq, work);
+}
+
 /* heap_ops: the heap's pages are this zone's pages. */
 
 static int zone_prepare(void *keeper, u64 first, u64 n, u64 marked)
@@ -104,7 +115,7 @@ static void zone_mark(void *keeper, u64 first, u64 n, u32 mark)
 
 	pagemap_mark(&zone->map, first, n,
 		     HEAP_MARK_CLASS(mark) | HEAP_MARK_GROUP(mark) << 6 |
-			     HEAP_MARK_KIND(mark) << 10);
+			     HEAP_MARK_KIND(mark) << 10 | HEAP_MARK_TAG(mark) << 12);
 }
 
 static void zone_release_run(void *keeper, u64 first, u64 n)
@@ -207,6 +218,11 @@ struct shmzone *zone_create(u64 bytes, u64 limit, u32 kind)
 	if (!zone->heap) {
 		ret = -ENOMEM;
 		goto err_user;
+	}
+	if (kind & SHMZONE_CREATE_OWNED) {
+		ret = heap_enable_owners(zone->heap);
+		if (ret)
+			goto err_heap;
 	}
 	snprintf(name, sizeof(name), "shmzone-%llu", zone->id);
 	zone->data = zone_backing(name, bytes);

@@ -44,6 +44,8 @@ FIXTURE_VARIANT(command) {
 	bool on_zone;
 	bool may_repeat;	/* the same arguments are valid again */
 	bool of_client;		/* who calls it has to have caches */
+	bool owned;		/* the zone has to be owned */
+	bool of_nobodys;	/* the object has to be nobody's */
 };
 
 #define VARIANT(_name, _NAME, _out)					\
@@ -72,7 +74,8 @@ FIXTURE_VARIANT_ADD(command, info_of_zone) {
 FIXTURE_VARIANT_ADD(command, create) {
 	VARIANT(create, CREATE, NO_OUT(create)),
 	.flags = SHMZONE_CREATE_EXCL | SHMZONE_CREATE_PERSIST |
-		 SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT,
+		 SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT |
+		 SHMZONE_CREATE_OWNED,
 	.on_control = true, .may_repeat = true,
 };
 
@@ -184,6 +187,37 @@ FIXTURE_VARIANT_ADD(command, cache_sync) {
 	.on_zone = true, .may_repeat = true,
 };
 
+FIXTURE_VARIANT_ADD(command, give) {
+	VARIANT(give, GIVE, OUT(give, out_count)), RESERVED(give),
+	.of_client = true, .owned = true, .on_zone = true,
+};
+
+FIXTURE_VARIANT_ADD(command, offer) {
+	VARIANT(offer, OFFER, OUT(offer, out_count)), RESERVED(offer),
+	.of_client = true, .owned = true, .on_zone = true, .may_repeat = true,
+};
+
+FIXTURE_VARIANT_ADD(command, take) {
+	VARIANT(take, TAKE, OUT(take, out_count)), RESERVED(take),
+	.of_client = true, .owned = true, .of_nobodys = true, .on_zone = true,
+};
+
+FIXTURE_VARIANT_ADD(command, walk) {
+	VARIANT(walk, WALK, OUT(walk, out_cursor)),
+	.on_zone = true, .may_repeat = true,
+};
+
+static int create_owned(int control, const char *name)
+{
+	struct shmzone_create args = {
+		SIZED(shmzone_create), .flags = SHMZONE_CREATE_OWNED,
+		.zone_bytes = MIB, .name = to_u64(name), .name_len = strlen(name),
+		.mode = 0600,
+	};
+
+	return _try_call(control, SHMZONE_CREATE, &args);
+}
+
 FIXTURE_SETUP(command)
 {
 	struct targets *t = &self->targets;
@@ -191,13 +225,20 @@ FIXTURE_SETUP(command)
 	self->control = control_fd();
 	t->name = fresh_name();
 	t->other_name = fresh_name();
-	self->zone = create_named(self->control, t->name, 0600);
-	t->object = alloc(self->zone, 64);
+	self->zone = not_negative(variant->owned ?
+				  create_owned(self->control, t->name) :
+				  _try_create_named(self->control, t->name, 0600));
 	/* With 32 bits, no file offset is large enough for where they begin. */
 	if (sizeof(long) > 4)
 		map_caches_ok(self->zone, 1);
 	else if (variant->of_client)
 		SKIP(return, "a program of 32 bits has no caches");
+	t->object = alloc(self->zone, 64);
+	if (variant->of_nobodys) {
+		fill_give(&self->valid, t);
+		self->valid.size = sizeof(self->valid.give);
+		call(self->zone, SHMZONE_GIVE, &self->valid);
+	}
 	self->fd = variant->on_zone ? self->zone : self->control;
 	self->wrong_fd = variant->on_zone ? self->control : self->zone;
 
@@ -500,6 +541,10 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_CACHE_RECLAIM:
 	case SHMZONE_CMD_CACHE_CLIENT:
 	case SHMZONE_CMD_CACHE_SYNC:
+	case SHMZONE_CMD_GIVE:
+	case SHMZONE_CMD_OFFER:
+	case SHMZONE_CMD_TAKE:
+	case SHMZONE_CMD_WALK:
 	case SHMZONE_CMD_ROOT_GET:
 	case SHMZONE_CMD_ROOT_SET:
 	case SHMZONE_CMD_ROOT_LIST:

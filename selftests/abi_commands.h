@@ -17,6 +17,7 @@ struct targets {
 	struct shmzone_class_figures figures[SHMZONE_CLASSES];
 	struct shmzone_root roots[2];
 	struct shmzone_entry entries[4];
+	struct shmzone_object objects[4];
 };
 
 union arguments {
@@ -43,6 +44,10 @@ union arguments {
 	struct shmzone_cache_reclaim cache_reclaim;
 	struct shmzone_cache_client cache_client;
 	struct shmzone_cache_sync cache_sync;
+	struct shmzone_give give;
+	struct shmzone_offer offer;
+	struct shmzone_take take;
+	struct shmzone_walk walk;
 	__u32 size;
 	unsigned char bytes[3 * 4096];
 };
@@ -178,6 +183,31 @@ static void fill_cache_client(union arguments *args, struct targets *t)
 static void fill_cache_sync(union arguments *args, struct targets *t)
 {
 	args->cache_sync.timeout_ns = 1000;
+}
+
+static void fill_give(union arguments *args, struct targets *t)
+{
+	args->give.offsets = to_u64(&t->object);
+	args->give.count = 1;
+}
+
+static void fill_offer(union arguments *args, struct targets *t)
+{
+	args->offer.offsets = to_u64(&t->object);
+	args->offer.count = 1;
+}
+
+static void fill_take(union arguments *args, struct targets *t)
+{
+	args->take.offsets = to_u64(&t->object);
+	args->take.count = 1;
+}
+
+static void fill_walk(union arguments *args, struct targets *t)
+{
+	args->walk.objects = to_u64(t->objects);
+	args->walk.count = ARRAY_SIZE(t->objects);
+	args->walk.object_size = sizeof(t->objects[0]);
 }
 
 #endif /* SHMZONE_SELFTESTS_ABI_COMMANDS_H */

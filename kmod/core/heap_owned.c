@@ -139,6 +139,7 @@ u32 heap_owned_strip(struct heap *heap, struct heap_shard *shard, struct slab *s
  * @bytes: 0, or the size all of them were requested with
  * @freed: offsets that were freed
  * @bad: the first that was refused; @n if there is none
+ * @foreign: it is another's
  * @trash: slabs that have become surplus
  */
 struct owned_batch {
@@ -149,13 +150,17 @@ struct owned_batch {
 	u64 bytes;
 	u32 freed;
 	u32 bad;
+	bool foreign;
 	struct heap_trash trash;
 };
 
 static void owned_refuse(struct owned_batch *batch, u32 i, enum heap_refusal refusal)
 {
 	atomic64_add(1, &batch->heap->refused[refusal]);
-	batch->bad = min(batch->bad, i);
+	if (i < batch->bad) {
+		batch->bad = i;
+		batch->foreign = refusal == HEAP_BAD_OWNER;
+	}
 }
 
 static bool may_free(const struct owned_batch *batch, u16 who)
@@ -240,7 +245,7 @@ static void free_span(struct owned_batch *batch, u32 i)
 }
 
 int heap_owned_free(struct heap *heap, const struct heap_owner *owner, const u64 *offsets, u32 n,
-		    u64 bytes, u32 *bad)
+		    u64 bytes, u32 *bad, bool *foreign)
 {
 	struct owned_batch batch = {
 		.heap = heap,
@@ -252,6 +257,7 @@ int heap_owned_free(struct heap *heap, const struct heap_owner *owner, const u64
 	};
 	u32 i, slots;
 
+	*foreign = false;
 	if (!heap->owners)
 		return heap_free(heap, offsets, n, bytes, bad);
 	if (!n || n > HEAP_BATCH_MAX)
@@ -267,6 +273,7 @@ int heap_owned_free(struct heap *heap, const struct heap_owner *owner, const u64
 	heap_release_surplus(heap, &batch.trash);
 	heap_note_empty(heap);
 	*bad = batch.bad;
+	*foreign = batch.foreign;
 	return batch.freed;
 }
 

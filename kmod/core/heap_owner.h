@@ -66,9 +66,10 @@ bool heap_owner_end(struct heap *heap, struct heap_owner *owner);
 /**
  * heap_owned_free() - heap_free() in a heap with or without owners
  * @owner: who frees, or NULL for nobody
+ * @foreign: gets whether the first that was refused is another's
  */
 int heap_owned_free(struct heap *heap, const struct heap_owner *owner, const u64 *offsets, u32 n,
-		    u64 bytes, u32 *bad);
+		    u64 bytes, u32 *bad, bool *foreign);
 
 /**
  * heap_give() - give an object away

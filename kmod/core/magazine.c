@@ -195,6 +195,11 @@ u32 magazine_take(struct magazines *m, u32 bin, u64 *offsets, u32 n)
 	return n;
 }
 
+u64 magazine_word(struct magazines *m, u32 bin, u32 i)
+{
+	return READ_ONCE(*word(m, m->magazine[bin].base + i));
+}
+
 u64 magazines_stock(struct magazines *m, u64 *slots)
 {
 	u64 bytes = 0;

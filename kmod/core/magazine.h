@@ -180,6 +180,12 @@ u32 magazine_take_old(struct magazines *m, u32 bin, u64 *offsets, u32 n);
 u32 magazine_take(struct magazines *m, u32 bin, u64 *offsets, u32 n);
 
 /**
+ * magazine_word() - what a bin has for the offset of one of its slots
+ * @i: less than what magazine_used() returned just before
+ */
+u64 magazine_word(struct magazines *m, u32 bin, u32 i);
+
+/**
  * magazines_stock() - what is in a cache, as the thread has it
  * @slots: gets how many
  *

@@ -65,9 +65,10 @@ static u64 owner_alloc(struct owner_rig *r, struct heap_owner *owner, u64 bytes)
 
 static int owner_free(struct owner_rig *r, const struct heap_owner *owner, u64 offset)
 {
+	bool foreign;
 	u32 bad;
 
-	return heap_owned_free(r->heap, owner, &offset, 1, 0, &bad);
+	return heap_owned_free(r->heap, owner, &offset, 1, 0, &bad, &foreign);
 }
 
 /* The id of who owns it; 0 for nobody, 1 if it is not live. */

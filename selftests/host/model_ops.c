@@ -300,6 +300,7 @@ static const char *free_batch(struct model *model, u32 freer, const u64 *offsets
 {
 	enum heap_refusal refusal[HEAP_BATCH_MAX];
 	u32 i, freed = 0, first = n, bad = ~0U;
+	bool foreign;
 
 	predict_batch(model, freer, offsets, n, bytes, refusal);
 	for (i = 0; i < n; i++) {
@@ -310,8 +311,9 @@ static const char *free_batch(struct model *model, u32 freer, const u64 *offsets
 		model->stat.refused[refusal[i]]++;
 		first = min(first, i);
 	}
-	REQUIRE(heap_owned_free(model->heap, model->owner[freer], offsets, n, bytes, &bad) ==
-		(int)freed);
+	REQUIRE(heap_owned_free(model->heap, model->owner[freer], offsets, n, bytes, &bad,
+				&foreign) == (int)freed);
+	REQUIRE(foreign == (bad < n && refusal[bad] == HEAP_BAD_OWNER));
 	REQUIRE(bad == first);
 	REQUIRE(!model->ended);
 	REQUIRE_NULL(model_check_released(model, false));

@@ -114,13 +114,18 @@
  * ENOENT      OPEN, UNLINK: there is no such name
  * ENOMEM      the zone's limit or the kernel's memory is exhausted
  * ENOSPC      ROOT_SET: there are %SHMZONE_ROOTS_MAX roots already; CACHE_REFILL,
- *             CACHE_DRAIN: there is no room in the cache, or not now
+ *             CACHE_DRAIN: there is no room in the cache, or not now; mmap: an
+ *             owned zone has 32767 clients already
  * ENOTTY      no such command for this kind of descriptor
- * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero
- * ENXIO       CACHE_*: the caller has no such cache, or none at all
+ * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero; GIVE, OFFER,
+ *             TAKE: the zone is not owned
+ * ENXIO       CACHE_*: the caller has no such cache, or none at all; ALLOC, GIVE,
+ *             OFFER and TAKE in an owned zone: the caller is no client
  * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
  * EPERM       UNLINK, PERMIT: not the owner of the name; ALLOC, SET_LIMIT,
- *             ADD_SEALS and mmap: a seal forbids it
+ *             ADD_SEALS and mmap: a seal forbids it; FREE, GIVE, OFFER, TAKE: the
+ *             object is another's, or not on offer
+ * ESRCH       GIVE, TAKE: there is no such client
  * ETIMEDOUT   ALLOC or CACHE_SYNC waited as long as it was told to
  * =========== ============================================================
  */
@@ -172,6 +177,10 @@ enum {
 	SHMZONE_CMD_CACHE_RECLAIM = 0x32,
 	SHMZONE_CMD_CACHE_CLIENT = 0x33,
 	SHMZONE_CMD_CACHE_SYNC = 0x34,
+	SHMZONE_CMD_GIVE = 0x38,
+	SHMZONE_CMD_OFFER = 0x39,
+	SHMZONE_CMD_TAKE = 0x3a,
+	SHMZONE_CMD_WALK = 0x3b,
 	SHMZONE_CMD_CHECK = 0x3f,
 };
 
@@ -182,8 +191,8 @@ enum {
  * zero; every other page has zero. The entries are a help for programs and
  * tools; the kernel writes them and never believes them.
  *
- * Bits 0-5 are the size class, 6-9 the group, 10-11 the kind; the others are
- * reserved and zero.
+ * Bits 0-5 are the size class, 6-9 the group, 10-11 the kind, 12-27 in owned zones
+ * a tag (see <linux/shmzone_owner.h>); the others are reserved and zero.
  */
 #define SHMZONE_PAGE_CLASS(e)	((e) & 0x3f)
 #define SHMZONE_PAGE_GROUP(e)	(((e) >> 6) & 0xf)
@@ -192,6 +201,7 @@ enum {
 #define SHMZONE_KIND_NONE	0
 #define SHMZONE_KIND_SLAB	1
 #define SHMZONE_KIND_SPAN	2
+#define SHMZONE_KIND_MIXED	3	/* a slab; only in owned zones */
 
 /* The class of spans: allocations in whole pages, larger than any slot. */
 #define SHMZONE_CLASS_SPAN	0
@@ -267,12 +277,15 @@ struct shmzone_info {
 #define SHMZONE_CREATE_COMMITTED (1U << 2)
 /* What is not allocated cannot be touched; see the same. */
 #define SHMZONE_CREATE_STRICT	(1U << 3)
+/* What is allocated has an owner; see <linux/shmzone_owner.h>. */
+#define SHMZONE_CREATE_OWNED	(1U << 4)
 
 /**
  * struct shmzone_create - ioctl(SHMZONE_CREATE): make a zone
  * @size: sizeof(struct shmzone_create)
  * @flags: %SHMZONE_CREATE_EXCL and %SHMZONE_CREATE_PERSIST, which need a name;
- *         %SHMZONE_CREATE_COMMITTED, %SHMZONE_CREATE_STRICT
+ *         %SHMZONE_CREATE_COMMITTED, %SHMZONE_CREATE_STRICT,
+ *         %SHMZONE_CREATE_OWNED
  * @zone_bytes: bytes of address space: a multiple of the page size, at least
  *              two pages. It costs nothing until it is used. The first page
  *              is never allocated and slabs take three to eight pages, so a
@@ -378,7 +391,7 @@ struct shmzone_unlink {
  * Returns 0 if at least one object was allocated, else ENOMEM. If the answer
  * cannot be written in full, nothing is allocated: EFAULT. Objects are not
  * zeroed. Needs a descriptor open for writing: EACCES. EPERM after
- * %SHMZONE_SEAL_ALLOC.
+ * %SHMZONE_SEAL_ALLOC. In owned zones the caller has to be a client: ENXIO.
  *
  * With %SHMZONE_ALLOC_WAIT, and while there is no memory for a single object:
  * ETIMEDOUT at the end of @timeout_ns, EINTR if a signal arrives. The call is
@@ -419,11 +432,12 @@ struct shmzone_alloc {
  * @__out_reserved: zero
  *
  * Frees all that can be freed, whatever else @offsets names. An offset that is
- * not the start of a live allocation of this zone is refused: EINVAL. An object
- * named twice is freed once. A fatal signal can end the call early. Returns 0 if
- * at least one object was freed, else the error. ENOMEM and EFAULT come before
- * anything was freed, unless the structure is made unwritable during the call.
- * Needs a descriptor open for writing: EACCES.
+ * not the start of a live allocation of this zone is refused: EINVAL. In owned
+ * zones so is one that belongs to another client: EPERM. An object named twice is
+ * freed once. A fatal signal can end the call early. Returns 0 if at least one
+ * object was freed, else the error. ENOMEM and EFAULT come before anything was
+ * freed, unless the structure is made unwritable during the call. Needs a
+ * descriptor open for writing: EACCES.
  */
 struct shmzone_free {
 	__u32 size;
@@ -449,6 +463,8 @@ struct shmzone_free {
  * @out_bytes: usable bytes, at least those asked for
  * @out_class: size class, %SHMZONE_CLASS_SPAN for a span
  * @out_group: group given at allocation
+ * @out_owner: number of the client that owns it, 0 for nobody, and where the zone
+ *             is not owned
  *
  * EINVAL if @offset is not the start of a live allocation.
  */
@@ -459,6 +475,7 @@ struct shmzone_query {
 	__aligned_u64 out_bytes;
 	__u32 out_class;
 	__u32 out_group;
+	__aligned_u64 out_owner;
 };
 
 #define SHMZONE_QUERY_SIZE_VER0	32
@@ -466,6 +483,7 @@ struct shmzone_query {
 
 #include <linux/shmzone_cache.h>
 #include <linux/shmzone_kinds.h>
+#include <linux/shmzone_owner.h>
 #include <linux/shmzone_rights.h>
 #include <linux/shmzone_roots.h>
 #include <linux/shmzone_stat.h>

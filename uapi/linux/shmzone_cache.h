@@ -241,7 +241,8 @@ struct shmzone_cache_client {
  * When a process was killed and waited for, its memory may still be in the hands
  * of somebody who looks at it. This returns once all that the client's caches held
  * is free; at once for a client that is gone, or never was one of this zone.
- * ETIMEDOUT, and EINTR if a signal arrived.
+ * ETIMEDOUT, and EINTR if a signal arrived. In an owned zone, what the client owned
+ * is free then as well.
  */
 struct shmzone_cache_sync {
 	__u32 size;

@@ -36,7 +36,10 @@
  * MADV_HUGEPAGE can get SIGBUS where the system would give one; and where it
  * gives them to all shared memory, ALLOC in a strict and committed zone ENOMEM.
  *
- * Both kinds may be chosen together. A kernel that does not know one says
+ * In an *owned* zone (%SHMZONE_CREATE_OWNED) every object belongs to a client, who
+ * alone can free it and with whom it goes: see <linux/shmzone_owner.h>.
+ *
+ * All kinds may be chosen together. A kernel that does not know one says
  * EOPNOTSUPP to its flag, as to any it does not know; there is no feature bit.
  */
 

@@ -38,6 +38,8 @@
 #define SHMZONE_ENTRY_COMMITTED	(1U << 1)
 /* The zone is a strict one. */
 #define SHMZONE_ENTRY_STRICT	(1U << 2)
+/* The zone is an owned one. */
+#define SHMZONE_ENTRY_OWNED	(1U << 3)
 
 /**
  * struct shmzone_entry - one name, as LIST tells it

@@ -39,7 +39,7 @@
  *                     command, a bad structure, flag, value or pointer, or a
  *                     missing right, before any object was looked at, as far
  *                     as they reach the module
- * @out_kind: the kind of the zone: %SHMZONE_CREATE_COMMITTED and _STRICT
+ * @out_kind: the kind of the zone: %SHMZONE_CREATE_COMMITTED, _STRICT and _OWNED
  * @__out_reserved: zero
  * @out_cached_bytes: bytes of the slots in caches, which count as live
  * @out_cached_objects: how many those are
@@ -48,6 +48,7 @@
  *                   process went on
  * @out_bad_bins: bins of caches that were found to be wrong; what was in them is
  *                lost until somebody frees it
+ * @out_bad_owner: frees refused: live, but another client's
  *
  * The figures are taken one after the other, not at one instant.
  */
@@ -81,6 +82,7 @@ struct shmzone_stat {
 	__aligned_u64 out_caches;
 	__aligned_u64 out_revocations;
 	__aligned_u64 out_bad_bins;
+	__aligned_u64 out_bad_owner;
 };
 
 #define SHMZONE_STAT_SIZE_VER0	168
