@@ -42,6 +42,13 @@
  * as another thread has to begin with a slow step; and once that thread has ended,
  * nobody is at work.
  *
+ * Capacity
+ *
+ * All caches of a zone together have a ceiling. A client may have as much of it as
+ * it leaves to others, so that there is always something for who comes next; and
+ * where others came since, and it has more than twice what is left, its caches
+ * begin anew at their next slow step.
+ *
  * Locks: the cache's, then the page's, then those that unmapping takes; or the
  * cache's, then the heap's, and what freeing in a strict zone takes. Under the
  * cache's no user memory is touched, nothing is allocated, and no other
@@ -272,6 +279,13 @@ void cache_end(struct cache *cache)
 	mutex_unlock(&cache->lock);
 }
 
+/* Gives what all caches have then, and what those of the client do. */
+static void add_capacity(struct cache *cache, s64 bytes, u64 *all, u64 *own)
+{
+	*own = atomic64_add_return(bytes, &cache->client->capacity);
+	*all = atomic64_add_return(bytes, &clients_of(cache)->capacity);
+}
+
 /* Take all that is in a bin, and its capacity; however the thread counts. */
 static u32 empty_bin(struct cache *cache, u32 bin)
 {
@@ -279,6 +293,7 @@ static u32 empty_bin(struct cache *cache, u32 bin)
 	u32 left = cache->m.magazine[bin].capacity;
 	u64 offsets[HEAP_BATCH_MAX];
 	u32 n, freed = 0;
+	u64 all, own;
 
 	while (left) {
 		n = magazine_take(&cache->m, bin, offsets,
@@ -288,7 +303,7 @@ static u32 empty_bin(struct cache *cache, u32 bin)
 		freed += free_slots(cache, offsets, n);
 		left -= n;
 	}
-	atomic64_sub(magazine_shut(&cache->m, bin), &zone->clients.capacity);
+	add_capacity(cache, -(s64)magazine_shut(&cache->m, bin), &all, &own);
 	return freed;
 }
 
@@ -312,14 +327,28 @@ static void grow(struct cache *cache, u32 bin)
 	struct shmzone *zone = cache->client->zone;
 	u64 bytes = magazine_growth(&cache->m, bin);
 	u64 ceiling = READ_ONCE(zone->clients.ceiling);
+	u64 all, own;
 
 	if (!bytes)
 		return;
-	if (atomic64_add_return(bytes, &zone->clients.capacity) <= ceiling &&
-	    !zone_shuns_caches(zone))
+	add_capacity(cache, bytes, &all, &own);
+	if (all <= ceiling && own <= ceiling - all && !zone_shuns_caches(zone))
 		magazine_grow(&cache->m, bin);
 	else
-		atomic64_sub(bytes, &zone->clients.capacity);
+		add_capacity(cache, -(s64)bytes, &all, &own);
+}
+
+/* If its client has too much by now, so that others can have more. */
+static void begin_anew(struct cache *cache)
+{
+	struct zone_clients *clients = clients_of(cache);
+	u64 own = atomic64_read(&cache->client->capacity);
+	u64 all = atomic64_read(&clients->capacity);
+	u64 ceiling = READ_ONCE(clients->ceiling);
+	u32 freed;
+
+	if (own && (all >= ceiling || own / 2 > ceiling - all))
+		cache_flush(cache, &freed);
 }
 
 /* Give up what the cache has, as somebody else is in need of it. */
@@ -421,6 +450,7 @@ int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count
 	};
 	int ret, got;
 
+	begin_anew(cache);
 	ret = open_bin(cache, class, group, bin);
 	if (ret)
 		return ret;
@@ -457,6 +487,7 @@ int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 	u32 n = 0, room = 0;
 	int ret;
 
+	begin_anew(cache);
 	ret = open_bin(cache, class, group, bin);
 	if (ret)
 		return ret;
@@ -495,6 +526,25 @@ int cache_give_up(struct cache *cache, u32 *count)
 	else
 		*count = empty(cache);
 	cache_end(cache);
+	return ret;
+}
+
+/**
+ * cache_flush() - the same for the caller's, and see to that too
+ * @cache: the cache
+ * @count: gets how many slots were freed
+ *
+ * Return: 0 or -EBUSY.
+ */
+int cache_flush(struct cache *cache, u32 *count)
+{
+	struct shmzone *zone = cache->client->zone;
+	int ret = cache_give_up(cache, count);
+
+	if (*count) {
+		zone_age_soon(zone);
+		zone_wake(zone);
+	}
 	return ret;
 }
 

@@ -71,17 +71,6 @@ long cache_refill_ioctl(struct ucmd *ucmd)
 	return ret ?: ucmd_respond(ucmd);
 }
 
-static int drain_all(struct shmzone *zone, struct cache *cache, u32 *count)
-{
-	int ret = cache_give_up(cache, count);
-
-	if (*count) {
-		zone_age_soon(zone);
-		zone_wake(zone);
-	}
-	return ret;
-}
-
 long cache_drain_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_cache_drain *drain = ucmd->cmd;
@@ -111,7 +100,7 @@ long cache_drain_ioctl(struct ucmd *ucmd)
 	if (ret)
 		return ret;
 	if (all)
-		ret = drain_all(ucmd->zone, cache, &drain->out_count);
+		ret = cache_flush(cache, &drain->out_count);
 	else
 		ret = cache_drain(cache, class, group, &drain->out_bin,
 				  &drain->out_count);

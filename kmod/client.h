@@ -70,6 +70,7 @@ struct zone_clients {
  * @user: the user that is charged
  * @owner: in an owned zone: what it is to the heap
  * @end: the same: frees what it owns, when nobody has a reference any more
+ * @capacity: bytes of slots that its caches have room for
  * @rcu: for its end
  * @used: the caches that were used, the newest first; they stay as long as the
  *        client, and are what is walked over, however much it has room for
@@ -87,6 +88,7 @@ struct client {
 	struct user_account *user;
 	struct heap_owner *owner;
 	struct work_struct end;
+	atomic64_t capacity;
 	struct rcu_head rcu;
 	struct cache *used;
 	struct cache *cache[];
@@ -175,6 +177,7 @@ struct page *cache_lock_page(struct cache *cache, u32 i);
 int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);
 int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);
 int cache_give_up(struct cache *cache, u32 *count);
+int cache_flush(struct cache *cache, u32 *count);
 void cache_end(struct cache *cache);
 void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim);
 void cache_count(struct cache *cache, struct cache_figures *figures);

@@ -35,7 +35,10 @@
 #define SEAL_TRIES	20
 #define SEAL_WAIT_MS	1
 
-/* Calls @act for each cache of the zone, unless the caller is being killed. */
+/*
+ * Calls @act for each cache of clients that have capacity, which is where it may
+ * have something to do, unless the caller is being killed.
+ */
 static void each_cache(struct shmzone *zone, void (*act)(struct cache *, void *),
 		       void *arg)
 {
@@ -44,8 +47,10 @@ static void each_cache(struct shmzone *zone, void (*act)(struct cache *, void *)
 	struct cache *cache;
 
 	while (!fatal_signal_pending(current) && (client = client_next(zone, &id))) {
-		for (cache = client_first_cache(client);
-		     cache && !fatal_signal_pending(current); cache = cache->next) {
+		cache = NULL;
+		if (atomic64_read(&client->capacity))
+			cache = client_first_cache(client);
+		for (; cache && !fatal_signal_pending(current); cache = cache->next) {
 			act(cache, arg);
 			cond_resched();
 		}

@@ -54,7 +54,8 @@
  * at the same time, so that everything leads to CACHE_REFILL or CACHE_DRAIN,
  * which set it up. Capacities (@end - @base) begin small and grow as these
  * are called; they are bounded by %SHMZONE_CACHE_STOCK_MAX bytes of slots a
- * cache, and together by a part of the zone's limit.
+ * cache, and together by a part of the zone's limit, of which a process can have
+ * as much as it leaves to others. Where others came since, they begin anew.
  *
  * Bin n of n < %SHMZONE_CLASSES is class n in group 0. Those of other groups are
  * made when they are first asked for, as far as there is room; @bin_of has

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What one process may have of what there is for the caches of all: capacity,
+ * and the kernel's memory.
+ */
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "utils.h"
+#include "caches.h"
+
+/* Capacity of a bin, in bytes of slots. */
+static __u64 capacity(const struct shmzone_cache *cache, __u32 class, __u64 bytes)
+{
+	return (cache->bin[class].end - cache->bin[class].base) * bytes;
+}
+
+/* A process that takes part: its end of a socket. */
+struct rival {
+	int zone;
+	int socket;
+	unsigned int caches;
+};
+
+static bool tell(int socket)
+{
+	return write(socket, "", 1) == 1;
+}
+
+static bool is_told(int socket)
+{
+	char byte;
+
+	return read(socket, &byte, 1) == 1;
+}
+
+static __u64 grasp(const struct rival *r, struct shmzone_cache *caches, __u32 class)
+{
+	__u64 got = 0;
+	unsigned int i;
+
+	for (i = 0; i < r->caches; i++)
+		got += capacity(cache_at(caches, i), class, 1024);
+	return got;
+}
+
+/* Takes as much as it can, waits, and begins anew if it has too much then. */
+static int grasps(void *arg)
+{
+	struct rival *r = arg;
+	struct shmzone_cache *caches = map_caches(r->zone, r->caches);
+	__u32 class = class_of(r->zone, 1024);
+	__u64 before, after;
+	unsigned int i;
+
+	if (caches == MAP_FAILED)
+		return 1;
+	for (i = 0; i < r->caches; i++)
+		cache_fill(r->zone, caches, i, class, 60);
+	before = grasp(r, caches, class);
+	if (!tell(r->socket) || !is_told(r->socket))
+		return 2;
+	for (i = 0; i < r->caches; i++)
+		_try_refill(r->zone, i, class, 0, NULL);
+	after = grasp(r, caches, class);
+	/* Half of the ceiling. On a slow machine some of it is idle for too long. */
+	if (before > MIB / 2)
+		return 3;
+	return before < MIB / 2 || after < before ? 0 : 4;
+}
+
+/* One process cannot have all capacity, and has less when others come. */
+TEST(fair_shares)
+{
+	int zone = create_limited(control_fd(), 64 * MIB, 16 * MIB);
+	struct rival first = { zone, .caches = 12 }, second = { zone, .caches = 2 };
+	__u32 class = class_of(zone, 1024);
+	struct shmzone_cache *caches;
+	int sockets[2][2], i;
+	pid_t child[2];
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets[i]));
+	first.socket = sockets[0][1];
+	child[0] = start_child(grasps, &first);
+	ASSERT_TRUE(is_told(sockets[0][0]));
+	/* Who comes later gets what one thread wants. */
+	caches = map_caches_ok(zone, 4);
+	for (i = 0; i < 4; i++) {
+		cache_fill(zone, caches, i, class, 60);
+		ASSERT_EQ(64 * KIB, capacity(cache_at(caches, i), class, 1024));
+	}
+	second.socket = sockets[1][1];
+	child[1] = start_child(grasps, &second);
+	ASSERT_TRUE(is_told(sockets[1][0]));
+	ASSERT_TRUE(tell(sockets[0][0]));
+	ASSERT_EQ(0, end_child(child[0]));
+	ASSERT_TRUE(tell(sockets[1][0]));
+	ASSERT_EQ(0, end_child(child[1]));
+}
+
+TEST_HARNESS_MAIN
