@@ -80,21 +80,25 @@ static struct zone_clients *clients_of(const struct cache *cache)
 
 /* Life. */
 
-static void *page_alloc(struct zone_clients *clients)
+static void *page_alloc(struct client *client)
 {
-	struct page *page = alloc_page(ZONE_GFP | __GFP_ZERO);
+	struct page *page;
+	int ret = client_charge(client, PAGE_SIZE);
 
-	if (!page)
-		return NULL;
-	atomic64_add(PAGE_SIZE, &clients->kernel_bytes);
-	return page_address(page);
+	if (ret)
+		return ERR_PTR(ret);
+	page = alloc_page(ZONE_GFP | __GFP_ZERO);
+	if (page)
+		return page_address(page);
+	client_uncharge(client, PAGE_SIZE);
+	return ERR_PTR(-ENOMEM);
 }
 
 /* Somebody may still have it mapped, or pinned. */
-static void page_free(struct zone_clients *clients, void *address)
+static void page_free(struct client *client, void *address)
 {
-	atomic64_sub(PAGE_SIZE, &clients->kernel_bytes);
 	put_page(virt_to_page(address));
+	client_uncharge(client, PAGE_SIZE);
 }
 
 /**
@@ -102,25 +106,28 @@ static void page_free(struct zone_clients *clients, void *address)
  * @client: whose
  * @index: which
  *
- * Return: the cache, which is empty, or NULL for want of memory.
+ * Return: the cache, which is empty, or an ERR_PTR(): -ENOMEM or -EDQUOT.
  */
 struct cache *cache_create(struct client *client, u32 index)
 {
-	struct zone_clients *clients = &client->zone->clients;
-	struct cache *cache = kzalloc(sizeof(*cache), ZONE_GFP);
+	struct cache *cache;
+	void *head;
+	int ret = client_charge(client, sizeof(*cache));
 
-	if (!cache)
-		return NULL;
-	cache->m.page[0] = page_alloc(clients);
-	if (!cache->m.page[0]) {
+	if (ret)
+		return ERR_PTR(ret);
+	cache = kzalloc(sizeof(*cache), ZONE_GFP);
+	head = cache ? page_alloc(client) : ERR_PTR(-ENOMEM);
+	if (IS_ERR(head)) {
 		kfree(cache);
-		return NULL;
+		client_uncharge(client, sizeof(*cache));
+		return head;
 	}
+	cache->m.page[0] = head;
 	mutex_init(&cache->lock);
 	cache->client = client;
 	cache->index = index;
-	atomic64_inc(&clients->caches);
-	atomic64_add(sizeof(*cache), &clients->kernel_bytes);
+	atomic64_inc(&clients_of(cache)->caches);
 	return cache;
 }
 
@@ -130,26 +137,26 @@ struct cache *cache_create(struct client *client, u32 index)
  */
 void cache_destroy(struct cache *cache)
 {
-	struct zone_clients *clients = clients_of(cache);
+	struct client *client = cache->client;
 	u32 i;
 
 	for (i = 0; i < MAGAZINE_PAGES; i++)
 		if (cache->m.page[i])
-			page_free(clients, cache->m.page[i]);
+			page_free(client, cache->m.page[i]);
 	put_pid(cache->thread);
-	atomic64_sub(sizeof(*cache), &clients->kernel_bytes);
-	atomic64_dec(&clients->caches);
+	atomic64_dec(&clients_of(cache)->caches);
 	kfree(cache);
+	client_uncharge(client, sizeof(*cache));
 }
 
 /* Pages. */
 
 static int add_page(struct cache *cache, u32 i)
 {
-	void *new = page_alloc(clients_of(cache));
+	void *new = page_alloc(cache->client);
 
-	if (!new)
-		return -ENOMEM;
+	if (IS_ERR(new))
+		return PTR_ERR(new);
 	mutex_lock(&cache->lock);
 	if (!cache->m.page[i]) {
 		cache->m.page[i] = new;
@@ -157,7 +164,7 @@ static int add_page(struct cache *cache, u32 i)
 	}
 	mutex_unlock(&cache->lock);
 	if (new)
-		page_free(clients_of(cache), new);
+		page_free(cache->client, new);
 	return 0;
 }
 
@@ -166,7 +173,7 @@ static int add_page(struct cache *cache, u32 i)
  * @cache: the cache
  * @i: which
  *
- * Return: the page, locked and with a reference, or NULL for want of memory.
+ * Return: the page, locked and with a reference, or NULL if there can be none.
  */
 struct page *cache_lock_page(struct cache *cache, u32 i)
 {

@@ -159,9 +159,31 @@ struct client *client_next(struct shmzone *zone, unsigned long *id)
 	return client;
 }
 
+/**
+ * client_charge() - count the kernel's memory of a client, before it is taken
+ * @client: the client
+ * @bytes: how much
+ *
+ * Return: 0, or -EDQUOT if its user may have no more.
+ */
+int client_charge(struct client *client, u64 bytes)
+{
+	int ret = user_charge_caches(client->user, bytes);
+
+	if (!ret)
+		atomic64_add(bytes, &client->zone->clients.kernel_bytes);
+	return ret;
+}
+
+/* The opposite, once it was freed. */
+void client_uncharge(struct client *client, u64 bytes)
+{
+	atomic64_sub(bytes, &client->zone->clients.kernel_bytes);
+	user_uncharge_caches(client->user, bytes);
+}
+
 static void client_free(struct client *client)
 {
-	struct shmzone *zone = client->zone;
 	struct cache *cache;
 
 	while ((cache = client->used)) {
@@ -169,7 +191,7 @@ static void client_free(struct client *client)
 		cache_destroy(cache);
 		cond_resched();
 	}
-	atomic64_sub(client_bytes(client->count), &zone->clients.kernel_bytes);
+	client_uncharge(client, client_bytes(client->count));
 	user_uncharge_client(client->user);
 	kvfree_rcu(client, rcu);
 }
@@ -255,7 +277,12 @@ static struct client *client_alloc(struct shmzone *zone, struct vm_area_struct *
 		kvfree(client);
 		return ERR_PTR(ret);
 	}
-	atomic64_add(client_bytes(count), &zone->clients.kernel_bytes);
+	ret = client_charge(client, client_bytes(count));
+	if (ret) {
+		user_uncharge_client(client->user);
+		kvfree(client);
+		return ERR_PTR(ret);
+	}
 	ret = client_own(client);
 	if (!ret)
 		ret = xa_insert(&zone->clients.by_id, client->id, client, ZONE_GFP);
@@ -302,7 +329,7 @@ static struct client *client_make(struct shmzone *zone, struct vm_area_struct *v
  * @index: which; less than what the client has room for
  *
  * Return: the cache, which stays as long as the client, or an ERR_PTR():
- * -ENOMEM, or -ENXIO if the client is dead.
+ * -ENOMEM, -EDQUOT, or -ENXIO if the client is dead.
  */
 struct cache *client_cache(struct client *client, u32 index)
 {
@@ -313,8 +340,8 @@ struct cache *client_cache(struct client *client, u32 index)
 	if (cache)
 		return cache;
 	new = cache_create(client, index);
-	if (!new)
-		return ERR_PTR(-ENOMEM);
+	if (IS_ERR(new))
+		return new;
 	spin_lock(&clients_lock);
 	cache = client->cache[index];
 	if (!cache && !client->dead) {

@@ -168,6 +168,8 @@ struct client *client_by_id(struct shmzone *zone, u64 id);
 struct client *client_next(struct shmzone *zone, unsigned long *id);
 void client_put(struct client *client);
 struct cache *client_cache(struct client *client, u32 index);
+int client_charge(struct client *client, u64 bytes);
+void client_uncharge(struct client *client, u64 bytes);
 int client_sync(struct shmzone *zone, u64 id, u64 timeout_ns);
 
 /* cache.c */

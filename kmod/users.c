@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What users are charged for: zones, the bytes that their limits promise, and
- * clients.
+ * What users are charged for: zones, the bytes that their limits promise,
+ * clients, and the kernel's memory for those.
  *
- * Each user has three ceilings, so that nobody can promise or pin without bound
+ * Each user has four ceilings, so that nobody can promise or pin without bound
  * what the machine has not got. They are the same for all users, and root and
  * others with CAP_SYS_RESOURCE in the initial user namespace pass them, but are
  * counted too. A user is the real uid, as the initial user namespace numbers it,
@@ -15,7 +15,9 @@
  * default as high as the largest zone.
  *
  * Clients, which are processes with caches, count against the real user of the
- * process that maps them, or of the child that has inherited the mapping.
+ * process that maps them, or of the child that has inherited the mapping. What
+ * they and their caches take of the kernel's memory, which cannot be swapped, is
+ * bounded as well, since each of them may ask for as much as 256 MiB.
  *
  * An account exists as long as a zone or client is charged to it. Bytes are counted in
  * pages, of which no number of zones can make too many for a u64.
@@ -44,6 +46,11 @@ module_param(user_clients_max, uint, 0644);
 MODULE_PARM_DESC(user_clients_max,
 		 "Clients of zones, which are processes with caches, that a user may be (16384)");
 
+static unsigned long long user_cache_bytes_max = 512ULL << 20;
+module_param(user_cache_bytes_max, ullong, 0644);
+MODULE_PARM_DESC(user_cache_bytes_max,
+		 "Bytes of the kernel's memory that caches of a user's clients may take (512 MiB)");
+
 /**
  * struct user_account - what one user is charged for
  * @node: link in accounts, by @uid
@@ -51,7 +58,8 @@ MODULE_PARM_DESC(user_clients_max,
  * @refs: zones and clients charged, or about to be
  * @zones: zones charged
  * @clients: clients charged
- * @pages: pages charged for all of them
+ * @pages: pages charged for all zones
+ * @cache_bytes: bytes charged for all clients
  *
  * Protected by users_lock; @uid never changes.
  */
@@ -62,6 +70,7 @@ struct user_account {
 	u64 zones;
 	u64 clients;
 	u64 pages;
+	u64 cache_bytes;
 };
 
 static DEFINE_SPINLOCK(users_lock);
@@ -248,4 +257,43 @@ void user_uncharge_client(struct user_account *user)
 	user->clients--;
 	spin_unlock(&users_lock);
 	account_put(user);
+}
+
+static bool try_charge_caches(struct user_account *user, u64 bytes, bool exempt)
+{
+	u64 ceiling = READ_ONCE(user_cache_bytes_max);
+	bool fits;
+
+	spin_lock(&users_lock);
+	fits = exempt || (user->cache_bytes <= ceiling &&
+			  bytes <= ceiling - user->cache_bytes);
+	if (fits)
+		user->cache_bytes += bytes;
+	spin_unlock(&users_lock);
+	return fits;
+}
+
+/**
+ * user_charge_caches() - charge for the kernel's memory of a client
+ * @user: the account, of which the client holds a reference
+ * @bytes: how much
+ *
+ * Return: 0 or -EDQUOT.
+ */
+int user_charge_caches(struct user_account *user, u64 bytes)
+{
+	if (try_charge_caches(user, bytes, false))
+		return 0;
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EDQUOT;
+	try_charge_caches(user, bytes, true);
+	return 0;
+}
+
+/* The opposite. */
+void user_uncharge_caches(struct user_account *user, u64 bytes)
+{
+	spin_lock(&users_lock);
+	user->cache_bytes -= bytes;
+	spin_unlock(&users_lock);
 }

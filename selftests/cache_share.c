@@ -3,6 +3,8 @@
  * What one process may have of what there is for the caches of all: capacity,
  * and the kernel's memory.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -100,6 +102,54 @@ TEST(fair_shares)
 	ASSERT_EQ(0, end_child(child[0]));
 	ASSERT_TRUE(tell(sockets[1][0]));
 	ASSERT_EQ(0, end_child(child[1]));
+}
+
+/* How many caches can be used before there is no more memory for them. */
+static int caches_that_fit(int zone, struct shmzone_cache *caches, int count)
+{
+	__u32 class = class_of(zone, 64);
+	int i, ret = 0;
+
+	for (i = 0; i < count && !ret; i++)
+		ret = _try_refill(zone, i, class, 0, NULL);
+	if (ret != -EDQUOT || touch_write(cache_at(caches, i)) != SIGBUS)
+		return -1;
+	return i - 1;
+}
+
+static int is_bounded(void *arg)
+{
+	int zone = *(int *)arg, fit[2], round;
+	__u64 offset;
+
+	if (!become(STRANGER, GROUP))
+		return 1;
+	for (round = 0; round < 2; round++) {
+		struct shmzone_cache *caches = map_caches(zone, 64);
+
+		if (caches == MAP_FAILED)
+			return 2;
+		fit[round] = caches_that_fit(zone, caches, 64);
+		/* Memory of the zone there is. */
+		if (_try_alloc(zone, 64, 1, &offset) != 1 || _try_free_at(zone, offset) != 1)
+			return 3;
+		munmap(caches, 64 * SHMZONE_CACHE_BYTES);
+	}
+	/* As many again: what was charged is given back. */
+	return fit[0] < 1 || fit[0] != fit[1];
+}
+
+TEST(memory_for_caches)
+{
+	unsigned long long before = get_parameter("user_cache_bytes_max");
+	int zone = create(control_fd(), MIB), ret;
+
+	if (!set_parameter("user_cache_bytes_max", 64 * KIB))
+		SKIP(return, "parameters cannot be set");
+	ret = in_child(is_bounded, &zone);
+	set_parameter("user_cache_bytes_max", before);
+	ASSERT_EQ(0, ret);
+	ASSERT_LT(64 * KIB, before);
 }
 
 TEST_HARNESS_MAIN

@@ -21,12 +21,13 @@
  * address range, but begins with caches of its own, which are all zero; the
  * parent's are not touched. Unmapping, exec(2) and the end of the process,
  * whatever it is, return what its caches hold. How many clients a user may be is
- * bounded by the module's parameter user_clients_max: EDQUOT from mmap. Programs
- * of 32 bits have no file offset as large, and do without caches.
+ * bounded by the module's parameter user_clients_max, and the kernel's memory
+ * that they and their caches take by user_cache_bytes_max: EDQUOT. Programs of 32
+ * bits have no file offset as large, and do without caches.
  *
  * The kernel brings the pages of a cache in as they are needed: with CACHE_REFILL
- * and CACHE_DRAIN, where a shortage is ENOMEM, or when they are touched, where it
- * is SIGBUS. So is the first touch by a child that has mapped caches of the zone
+ * and CACHE_DRAIN, where a shortage is ENOMEM or EDQUOT, or when they are
+ * touched, where it is SIGBUS. So is the first touch by a child that has mapped caches of the zone
  * once more before that, or may not be a client.
  *
  * A cache begins with a struct shmzone_cache. The words after it hold offsets
