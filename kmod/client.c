@@ -348,6 +348,7 @@ struct cache *client_cache(struct client *client, u32 index)
 		new->next = client->used;
 		/* Pairs with client_first_cache(). */
 		smp_store_release(&client->used, new);
+		/* Pairs with the load above. */
 		smp_store_release(&client->cache[index], new);
 		cache = new;
 	}

@@ -42,14 +42,16 @@
  * This is for one thread at a time, which is the business of the process: what
  * threads do to the caches of their own process can hurt no other one more than
  * frees of wrong offsets can. A cache is the thread's that called CACHE_REFILL or
- * CACHE_DRAIN for it last, and another one begins with either. From before it reads @cur to after it has written
- * it, the thread keeps @busy at 1, else at 0: by that the kernel knows whether
- * it may take back the stock of a cache, which it does when the cache has not
- * been used for a while, or when memory is short. (The kernel makes the page of
- * struct shmzone_cache inaccessible first. A thread that stores to @busy then
- * waits in a page fault until the kernel is done.) A thread that finds @busy at
- * 1 has interrupted itself, by a signal, and has to leave the cache alone. That
- * of a thread that has ended counts as 0, and the kernel makes it so.
+ * CACHE_DRAIN for it last, and another one begins with either.
+ *
+ * From before it reads @cur to after it has written it, the thread keeps @busy at
+ * 1, else at 0: by that the kernel knows whether it may take back the stock of a
+ * cache, which it does when the cache has not been used for a while, or when
+ * memory is short. (The kernel makes the page of struct shmzone_cache inaccessible
+ * first. A thread that stores to @busy then waits in a page fault until the kernel
+ * is done.) A thread that finds @busy at 1 has interrupted itself, by a signal, and
+ * has to leave the cache alone. That of a thread that has ended counts as 0, and
+ * the kernel makes it so.
  *
  * In a cache that was never used, or was given up, all bins are empty and full
  * at the same time, so that everything leads to CACHE_REFILL or CACHE_DRAIN,
