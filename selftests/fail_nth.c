@@ -264,6 +264,54 @@ FIXTURE_VARIANT_ADD(fail_nth, fork) {
 	STEPS(map_and_touch, fork_and_wait, unmap)
 };
 
+FIXTURE_VARIANT_ADD(fail_nth, cache_mmap) {
+	STEPS(NULL, map_some_caches, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_fault) {
+	STEPS(map_caches_afar, touch_cache, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_refill) {
+	STEPS(map_caches_for_slots, refill_bin, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_refill_more) {
+	STEPS(make_small_cache, refill_bin, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_refill_other_group) {
+	STEPS(map_caches_for_slots, refill_other_group, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_refill_committed) {
+	STEPS(map_committed_caches, refill_bin, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_refill_strict) {
+	STEPS(map_strict_caches, refill_bin, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_drain_first) {
+	STEPS(map_caches_for_slots, drain_bin, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_drain) {
+	STEPS(make_full_cache, drain_bin, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_drain_all) {
+	STEPS(make_full_cache, drain_all_bins, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_drain_strict) {
+	STEPS(make_strict_full_cache, drain_all_bins, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, cache_reclaim) {
+	STEPS(make_full_cache, take_back_stock, unmap)
+};
+
 FIXTURE_SETUP(fail_nth)
 {
 	struct shmzone_info zones;
@@ -348,6 +396,55 @@ TEST_F(fail_nth, sweep)
 		ASSERT_TRUE(zones_become(scene->control, self->zones));
 	}
 	TH_LOG("%d points of failure", n - 2);
+}
+
+/* What a child has seen of its first touch of the caches that it inherited. */
+enum { FAILED_CHILD = 1, REACHED };
+
+static int first_touch(void *arg)
+{
+	struct scene *scene = arg;
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", scene->made);
+	int file = open_fail_nth(), ret;
+	bool reached;
+
+	if (file < 0 || pwrite(file, text, len, 0) != len)
+		return FAILED_CHILD;
+	ret = touch_cache(scene);
+	reached = disarm(file);
+	if (ret && (ret != -ENOMEM || !reached || touch_cache(scene)))
+		return FAILED_CHILD;
+	if (refill_bin(scene))
+		return FAILED_CHILD;
+	return reached ? REACHED : 0;
+}
+
+TEST(fail_nth_of_a_childs_first_fault)
+{
+	struct scene scene = { .control = control_fd() };
+	int ret = REACHED, file = open_fail_nth(), n;
+
+	if (file < 0)
+		SKIP(return, "this kernel injects no faults");
+	arm();
+	for (n = 1; ret == REACHED; n++) {
+		ASSERT_GT(POINTS_MAX, n);
+		scene.zone = create(scene.control, GIB);
+		ASSERT_EQ(0, map_caches_for_slots(&scene));
+		ASSERT_EQ(0, touch_cache(&scene));
+		scene.made = n;
+		ret = in_child(first_touch, &scene);
+		ASSERT_TRUE(ret == 0 || ret == REACHED);
+		ASSERT_EQ(1, stat_of(scene.zone).out_caches);
+		ASSERT_EQ(0, stat_of(scene.zone).out_live_objects);
+		unmap(&scene);
+		close(scene.zone);
+	}
+	TH_LOG("%d points of failure", n - 2);
+	/* One at least: there is a client, a cache and its page to be made. */
+	ASSERT_LT(3, n);
+	close(file);
 }
 
 TEST_HARNESS_MAIN

@@ -10,12 +10,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "caches.h"
 #include "utils.h"
 
 #define ZONE_BYTES	GIB
@@ -34,6 +36,9 @@ struct scene {
 	int made;
 	char *map;
 	size_t map_bytes;
+	/* In caches. */
+	__u32 class;
+	__u64 cached;
 };
 
 static int create_zone(struct scene *scene)
@@ -459,6 +464,115 @@ static void unmap_and_free(struct scene *scene)
 {
 	unmap(scene);
 	free_made(scene);
+}
+
+/* Caches. */
+
+#define CACHES	2
+
+static int map_some_caches(struct scene *scene)
+{
+	scene->map_bytes = CACHES * SHMZONE_CACHE_BYTES;
+	scene->map = (char *)map_caches(scene->zone, CACHES);
+	return scene->map == MAP_FAILED ? -errno : 0;
+}
+
+static int touch_cache(struct scene *scene)
+{
+	int signal = touch_write(scene->map);
+
+	/* That is how a shortage is told there. */
+	return signal == SIGBUS ? -ENOMEM : -signal;
+}
+
+static int map_caches_afar(struct scene *scene)
+{
+	return map_afar(scene, CACHES * SHMZONE_CACHE_BYTES, PROT_READ | PROT_WRITE,
+			SHMZONE_MMAP_CACHES);
+}
+
+static int map_caches_for_slots(struct scene *scene)
+{
+	scene->class = class_of(scene->zone, 64);
+	scene->cached = 0;
+	return map_some_caches(scene);
+}
+
+static int map_strict_caches(struct scene *scene)
+{
+	int ret = make_strict(scene);
+
+	return ret < 0 ? ret : map_caches_for_slots(scene);
+}
+
+static int map_committed_caches(struct scene *scene)
+{
+	int ret = make_committed(scene);
+
+	return ret < 0 ? ret : map_caches_for_slots(scene);
+}
+
+static __u64 cached(const struct scene *scene)
+{
+	struct shmzone_stat stat;
+
+	return _try_stat(scene->zone, &stat) ? 0 : stat.out_cached_objects;
+}
+
+static int fill_first_cache(struct scene *scene, int ret, unsigned int n)
+{
+	if (ret < 0)
+		return ret;
+	cache_fill(scene->zone, (void *)scene->map, 0, scene->class, n);
+	scene->cached = cached(scene);
+	return scene->cached ? 0 : -ENOENT;
+}
+
+static int make_small_cache(struct scene *scene)
+{
+	return fill_first_cache(scene, map_caches_for_slots(scene), 8);
+}
+
+/* As many as there can be capacity for. */
+static int make_full_cache(struct scene *scene)
+{
+	return fill_first_cache(scene, map_caches_for_slots(scene), 126);
+}
+
+static int make_strict_full_cache(struct scene *scene)
+{
+	return fill_first_cache(scene, map_strict_caches(scene), 126);
+}
+
+/* What was done remains so, even if that could not be told. */
+static int is_done(const struct scene *scene, int ret)
+{
+	return ret == -EFAULT && cached(scene) != scene->cached ? 0 : ret;
+}
+
+static int refill_bin(struct scene *scene)
+{
+	return is_done(scene, _try_refill(scene->zone, 0, scene->class, 0, NULL));
+}
+
+static int refill_other_group(struct scene *scene)
+{
+	return is_done(scene, _try_refill(scene->zone, 0, scene->class, 7, NULL));
+}
+
+static int drain_bin(struct scene *scene)
+{
+	return is_done(scene, _try_drain(scene->zone, 0, scene->class, 0, NULL));
+}
+
+static int drain_all_bins(struct scene *scene)
+{
+	return is_done(scene, _try_drain_all(scene->zone, 0));
+}
+
+static int take_back_stock(struct scene *scene)
+{
+	return is_done(scene, _try_reclaim(scene->zone, NULL));
 }
 
 #endif /* SHMZONE_SELFTESTS_FAIL_NTH_STEPS_H */
