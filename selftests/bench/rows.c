@@ -56,6 +56,7 @@ const struct row rows[] = {
 	{ "vm.ioctl_alloc", vm_ioctl_alloc },
 	{ "vm.ioctl_batch64", vm_ioctl_batch64 },
 	{ "vm.ioctl_drain63", vm_ioctl_drain63 },
+	{ "vm.revoke", vm_revoke },
 };
 
 const u32 row_count = ARRAY_SIZE(rows);
