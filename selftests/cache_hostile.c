@@ -4,6 +4,7 @@
  * wrong, threads that share a cache, mappings that go while it is in use. The
  * allocator stays consistent, nothing is lost, and others are not harmed.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -43,12 +44,47 @@ static void *scribbles(void *arg)
 	return NULL;
 }
 
+/*
+ * Another process, which keeps to the rules. What it has may be freed for it, as the
+ * scribbler's words may say so; all else works as if it were alone.
+ */
+static int goes_on(void *arg)
+{
+	int zone = *(int *)arg;
+	__u64 held[32] = {};
+	unsigned int i, n, seed = 7;
+
+	for (n = 0; n < 3000; n++) {
+		i = rand_r(&seed) % 32;
+		if (held[i]) {
+			int ret = _try_free_at(zone, held[i]);
+
+			if (ret != 1 && ret != -EINVAL)
+				return 1;
+			held[i] = 0;
+		} else {
+			int ret = _try_alloc(zone, 1 + rand_r(&seed) % 40000, 1, &held[i]);
+
+			/* The scribbler loses some. */
+			if (ret != 1 && ret != -ENOMEM)
+				return 2;
+			if (ret == 1 && (!held[i] || held[i] >= ZONE_BYTES))
+				return 3;
+		}
+	}
+	for (i = 0; i < 32; i++)
+		if (held[i])
+			_try_free_at(zone, held[i]);
+	return 0;
+}
+
 /* No refill gives out what is live, or one slot twice, whatever others do. */
 TEST(scribbling)
 {
 	int zone = create(control_fd(), ZONE_BYTES);
 	struct shmzone_cache *caches = map_caches_ok(zone, 2);
 	struct scribble s = { .caches = caches, .seed = 3 };
+	pid_t peer = start_child(goes_on, &zone);
 	unsigned int i, seed = 1;
 
 	ASSERT_EQ(0, pthread_create(&s.thread, NULL, scribbles, &s));
@@ -72,6 +108,7 @@ TEST(scribbling)
 			_try_refill(zone, 0, class, group, NULL);
 		}
 	}
+	ASSERT_EQ(0, end_child(peer));
 	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
 	pthread_join(s.thread, NULL);
 	printf("# %llu bad bins, %llu bad frees\n", stat_of(zone).out_bad_bins,
