@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Clients and their caches: between client.c (the mapping), cache.c (one
- * cache), reclaim.c (whose stock is taken back, and when) and the commands.
+ * Clients and their caches: between client.c (the mapping), cachepage.c and cache.c
+ * (one cache), reclaim.c (whose stock is taken back, and when) and the commands.
  */
 #ifndef SHMZONE_CLIENT_H
 #define SHMZONE_CLIENT_H
@@ -172,10 +172,13 @@ int client_charge(struct client *client, u64 bytes);
 void client_uncharge(struct client *client, u64 bytes);
 int client_sync(struct shmzone *zone, u64 id, u64 timeout_ns);
 
-/* cache.c */
+/* cachepage.c */
 struct cache *cache_create(struct client *client, u32 index);
 void cache_destroy(struct cache *cache);
+int cache_add_page(struct cache *cache, u32 i);
 struct page *cache_lock_page(struct cache *cache, u32 i);
+
+/* cache.c */
 int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);
 int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);
 int cache_give_up(struct cache *cache, u32 *count);
