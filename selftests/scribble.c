@@ -213,6 +213,7 @@ FIXTURE_VARIANT(scribble) {
 	__u32 kind;
 	/* Pages that are not allocated are out of reach. */
 	bool bounded;
+	bool owned;
 };
 
 FIXTURE_VARIANT_ADD(scribble, plain) {
@@ -226,6 +227,12 @@ FIXTURE_VARIANT_ADD(scribble, strict) {
 
 FIXTURE_VARIANT_ADD(scribble, committed) {
 	.kind = SHMZONE_CREATE_COMMITTED,
+};
+
+/* Objects of others cannot be freed, nor is anything left of those who end. */
+FIXTURE_VARIANT_ADD(scribble, owned) {
+	.kind = SHMZONE_CREATE_OWNED,
+	.owned = true,
 };
 
 FIXTURE_SETUP(scribble)
@@ -345,6 +352,10 @@ TEST_F_TIMEOUT(scribble, over_data_and_caches, 3600)
 	ASSERT_LT(0, operations);
 	ASSERT_LT(0, stat.out_bad_bins);
 	ASSERT_EQ(variant->bounded, faults > 0);
+	if (variant->owned) {
+		ASSERT_EQ(0, refused);
+		ASSERT_EQ(0, stat.out_live_objects);
+	}
 	ASSERT_LE(stat.out_resident_bytes, variant->bounded ? LIMIT_BYTES : ZONE_BYTES);
 	ASSERT_EQ(0, stat.out_cached_objects);
 	ASSERT_EQ(stat.out_requests - stat.out_failures - stat.out_frees,

@@ -3,7 +3,8 @@
  * Allocating and freeing by the library, killed at each instruction, or at some of
  * them if that would take too long: with what is in the cache, with calls for more
  * and for less, with none. After each kill the zone can be used at once, nothing
- * is left in the caches of the dead, and what is lost is what it had in flight.
+ * is left in the caches of the dead, and what is lost is what it had in flight; in
+ * owned zones nothing is, nor is anything left.
  *
  * The program that is killed writes down what it has when it is told, and strikes
  * out what it frees before it does: so what is lost to all records is all that its
@@ -35,6 +36,7 @@ struct scene {
 	void (*prepare)(struct shmz *z, struct scene *scene);
 	void (*run)(struct shmz *z, struct scene *scene);
 	unsigned int in_flight;
+	bool owned;
 	/* By the process that is killed. */
 	__u64 client;
 	uint64_t record[RECORD];
@@ -192,17 +194,16 @@ static bool usable(int zone)
 	return _try_alloc(zone, 64, 1, &offset) == 1 && _try_free_at(zone, offset) == 1;
 }
 
-/* What others do who find the record. */
-static unsigned int free_recorded(struct scene *scene)
+/* What others do who find the record. In owned zones all has gone with its owner. */
+static void free_recorded(struct scene *scene)
 {
-	unsigned int i, freed = 0;
+	unsigned int i;
 
 	for (i = 0; i < RECORD; i++) {
-		if (scene->record[i])
-			freed += _try_free_at(scene->zone, scene->record[i]) == 1;
+		if (scene->record[i] && !scene->owned)
+			_try_free_at(scene->zone, scene->record[i]);
 		scene->record[i] = 0;
 	}
-	return freed;
 }
 
 static bool all_is_well(void *arg, unsigned long at)
@@ -263,6 +264,13 @@ SWEEP(strict_refill, warm_up, ask_for_more, 1, SHMZONE_CREATE_STRICT);
 SWEEP(strict_span, warm_up, use_a_span, 1, SHMZONE_CREATE_STRICT);
 SWEEP(committed_refill, warm_up, ask_for_more, 1, SHMZONE_CREATE_COMMITTED);
 SWEEP(committed_span, warm_up, use_a_span, 1, SHMZONE_CREATE_COMMITTED);
+/* Where nothing is lost. */
+SWEEP(owned_alloc_and_free, warm_up, alloc_and_free, 0, SHMZONE_CREATE_OWNED);
+SWEEP(owned_refill, warm_up, ask_for_more, 0, SHMZONE_CREATE_OWNED);
+SWEEP(owned_drain, hold_two, give_back, 0, SHMZONE_CREATE_OWNED);
+SWEEP(owned_first_use, NULL, alloc_and_free, 0, SHMZONE_CREATE_OWNED);
+SWEEP(owned_span, warm_up, use_a_span, 0, SHMZONE_CREATE_OWNED);
+SWEEP(owned_many, warm_up, many, 0, SHMZONE_CREATE_OWNED);
 
 FIXTURE_SETUP(kill)
 {
@@ -275,6 +283,10 @@ FIXTURE_SETUP(kill)
 	scene->prepare = variant->prepare;
 	scene->run = variant->run;
 	scene->in_flight = variant->in_flight;
+	scene->owned = variant->kind & SHMZONE_CREATE_OWNED;
+	/* Who has no caches cannot allocate there. */
+	if (scene->owned)
+		map_caches_ok(scene->zone, 1);
 }
 
 FIXTURE_TEARDOWN(kill)
