@@ -518,7 +518,7 @@ TEST_F_TIMEOUT(kill, in_the_midst, 7200)
 		EXPECT_EQ(0, end_child(clients[i]));
 		operations += shared->operations[i];
 	}
-	TH_LOG("%lu kills, %lu in a call, after %lu calls; %lu objects lost; others: %lu operations",
+	TH_LOG("%lu kills, %lu in a call, after %lu calls: %lu objects lost; others: %lu calls",
 	       tally.kills, tally.inside, tally.calls, tally.lost, operations);
 	if (shared->wrong[0])
 		TH_LOG("wrong: %s", shared->wrong);
