@@ -186,8 +186,6 @@ int cache_flush(struct cache *cache, u32 *count);
 void cache_end(struct cache *cache);
 void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim);
 void cache_count(struct cache *cache, struct cache_figures *figures);
-void cache_find(struct cache *cache, const struct heap_object *objects, u32 n,
-		u8 *found);
 
 /* reclaim.c */
 bool zone_reclaim(struct shmzone *zone, const struct heap_request *req,

@@ -222,20 +222,52 @@ void zone_count_caches(struct shmzone *zone, struct cache_figures *figures)
 		each_cache(zone, count_one, figures);
 }
 
-/* What zone_find_cached() looks for. */
+/**
+ * struct search - what zone_find_cached() looks for
+ * @objects: objects, in order of their offsets
+ * @n: how many
+ * @cached: set to 1 for those that are found
+ */
 struct search {
 	const struct heap_object *objects;
 	u32 n;
 	u8 *cached;
 };
 
+static void find_offset(const struct search *search, u64 offset, u64 owner)
+{
+	const struct heap_object *objects = search->objects;
+	u32 middle, low = 0, high = search->n;
+
+	while (low < high) {
+		middle = (low + high) / 2;
+		if (objects[middle].offset < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	/* What a cache has of another's is none of its own. */
+	if (low < search->n && objects[low].offset == offset &&
+	    (!owner || objects[low].owner == owner))
+		search->cached[low] = 1;
+}
+
 static void find_in(struct cache *cache, void *arg)
 {
-	const struct search *search = arg;
+	u64 owner = cache->client->owner ? cache->client->id : 0;
+	struct magazines *m = &cache->m;
+	u32 bin, i, used;
 
 	/* Without capacity there is nothing in it. */
-	if (data_race(cache->m.bytes))
-		cache_find(cache, search->objects, search->n, search->cached);
+	if (!data_race(m->bytes))
+		return;
+	mutex_lock(&cache->lock);
+	for (bin = CLASS_SPAN + 1; bin < m->bins; bin++) {
+		used = m->magazine[bin].capacity ? magazine_used(m, bin) : 0;
+		for (i = 0; i < used; i++)
+			find_offset(arg, magazine_word(m, bin, i), owner);
+	}
+	cache_end(cache);
 }
 
 /**
