@@ -160,6 +160,8 @@ struct file *mapping_open_caches(struct shmzone *zone)
 	backing = zone_backing(name, 0);
 	if (IS_ERR(backing))
 		return backing;
+	/* Nobody can open it by way of map_files: see zone_file_open(). */
+	file_inode(backing)->i_fop = READ_ONCE(file_inode(zone->data)->i_fop);
 	file = mapping_open(zone, backing, O_RDWR, &caches_fops);
 	fput(backing);
 	return file;

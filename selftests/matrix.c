@@ -8,7 +8,7 @@
  *	  what keeps it from growing and out of core dumps;
  *	- what the zone holds is as it was, but for what the action may write;
  *	- the page map and the figures are as they were, the allocator is
- *	  consistent and can be used;
+ *	  consistent and can be used; what was in caches is free;
  *	- the zone goes with its last user.
  *
  * A kind of zone is a variant and a column of the table.
@@ -16,12 +16,17 @@
 #include <sys/utsname.h>
 
 #include "kselftest_harness.h"
+#include "caches.h"
 #include "matrix.h"
 
 #define ZONE_BYTES	(16 * MIB)
 #define OBJECT_BYTES	(64 * KIB)
 #define SMALL_BYTES	20000
+#define SLOT_BYTES	64
 #define PAGE_MAP_BYTES	(ZONE_BYTES / page_bytes() * sizeof(__u32))
+#define CACHES		2
+/* In a cache while something is done to it. */
+#define STOCK		8
 #define ROWS_MAX	250
 #define COLUMNS_MAX	8
 
@@ -34,7 +39,7 @@ FIXTURE(matrix) {
 	struct cell cell;
 	size_t columns, rows, column;
 	struct table_row *table;	/* its headings are row 0 */
-	__u64 kept, small, zones;
+	__u64 kept, small, slot, zones;
 	struct shmzone_stat stat;
 	char *pages;			/* the page map as it was */
 	int control;
@@ -43,6 +48,7 @@ FIXTURE(matrix) {
 FIXTURE_VARIANT(matrix) {
 	const char *column;
 	bool page_map;
+	bool caches;
 	bool read_only;
 	__u32 create_flags;
 };
@@ -70,6 +76,11 @@ FIXTURE_VARIANT_ADD(matrix, page_map_read_only) {
 	.column = "page map, read-only",
 	.page_map = true,
 	.read_only = true,
+};
+
+FIXTURE_VARIANT_ADD(matrix, caches) {
+	.column = "caches",
+	.caches = true,
 };
 
 FIXTURE_SETUP(matrix)
@@ -174,10 +185,13 @@ static bool rights_hold(const struct cell *c)
 	size_t i;
 
 	while (smaps && next_vma(smaps, &vma)) {
-		bool writable = c->writable && vma.offset < SHMZONE_MMAP_PAGE_MAP;
+		bool caches = vma.offset >= SHMZONE_MMAP_CACHES;
+		bool writable = caches ||
+				(c->writable && vma.offset < SHMZONE_MMAP_PAGE_MAP);
 
 		if (!vma.of_zone)
 			continue;
+		hold = hold && flag_in(&vma, " io ") == caches;
 		for (i = 0; i < ARRAY_SIZE(always); i++)
 			hold = hold && flag_in(&vma, always[i]);
 		for (i = 0; i < (writable ? 2 : 4); i++)
@@ -205,6 +219,23 @@ static char *map_aligned(int fd, size_t bytes, int prot, __u64 offset)
 	return mmap(start, bytes, prot, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, offset);
 }
 
+/* Which area, how much of it; gives where in that to act. */
+static __u64 place(struct cell *c)
+{
+	if (c->caches) {
+		c->start = SHMZONE_MMAP_CACHES;
+		c->bytes = CACHES * SHMZONE_CACHE_BYTES;
+		return SHMZONE_CACHE_BYTES - c->page;
+	}
+	if (c->page_map) {
+		c->start = SHMZONE_MMAP_PAGE_MAP;
+		c->bytes = PAGE_MAP_BYTES / 2;
+		return c->object / c->page * sizeof(__u32) & ~(c->page - 1);
+	}
+	c->bytes = ZONE_BYTES / 2;
+	return c->object;
+}
+
 struct attempt {
 	struct cell *cell;
 	const struct action *action;
@@ -215,19 +246,20 @@ static int act(void *arg)
 {
 	const struct attempt *attempt = arg;
 	struct cell *c = attempt->cell;
-	__u64 start = c->page_map ? SHMZONE_MMAP_PAGE_MAP : 0, in_map;
+	__u64 in_map = place(c);
 	int result;
 
 	alarm(100);
-	c->bytes = (c->page_map ? PAGE_MAP_BYTES : ZONE_BYTES) / 2;
 	c->prot = c->writable ? RW : PROT_READ;
-	c->map = map_aligned(c->fd, c->bytes, c->prot, start);
+	c->map = map_aligned(c->fd, c->bytes, c->prot, c->start);
 	if (c->map == MAP_FAILED)
 		return 253;
-	in_map = c->page_map ? c->object / c->page * 4 & ~(c->page - 1) : c->object;
 	c->at = c->map + in_map;
-	c->offset = start + in_map;
+	c->offset = c->start + in_map;
 	if (touch_read(c->at))
+		return 253;
+	if (c->caches && cache_fill(c->zone, (void *)c->map, 0,
+				    class_of(c->zone, SLOT_BYTES), STOCK) != STOCK)
 		return 253;
 	result = -attempt->action->act(c, attempt->action->arg);
 	fflush(stderr);
@@ -250,12 +282,14 @@ static bool make_zone(FIXTURE_DATA(matrix) *self, const FIXTURE_VARIANT(matrix) 
 	memset(c, 0, sizeof(*c));
 	c->page = page_bytes();
 	c->page_map = variant->page_map;
+	c->caches = variant->caches;
 	c->writable = !variant->page_map && !variant->read_only;
 	c->strict = variant->create_flags & SHMZONE_CREATE_STRICT;
 	c->zone = _try_call(self->control, SHMZONE_CREATE, &args);
 	if (_try_alloc(c->zone, OBJECT_BYTES, 1, &self->kept) != 1 ||
 	    _try_alloc(c->zone, OBJECT_BYTES, 1, &c->object) != 1 ||
-	    _try_alloc(c->zone, SMALL_BYTES, 1, &self->small) != 1)
+	    _try_alloc(c->zone, SMALL_BYTES, 1, &self->small) != 1 ||
+	    _try_alloc(c->zone, SLOT_BYTES, 1, &self->slot) != 1)
 		return false;
 	c->fd = _try_reopen(c->zone, variant->read_only ? SHMZONE_OPEN_RDONLY : 0);
 	data = map_data(c->zone, ZONE_BYTES, RW);
@@ -292,9 +326,15 @@ static bool zone_holds(FIXTURE_DATA(matrix) *self)
 	struct shmzone_stat stat;
 	__u64 offset;
 	bool holds;
+	int i;
 
 	if (data == MAP_FAILED || pages == MAP_FAILED || _try_stat(c->zone, &stat))
 		return false;
+	/* Caches end with the last to use their process's memory: a moment later. */
+	for (i = 0; i < 1000 && stat.out_caches; i++) {
+		usleep(10000);
+		_try_stat(c->zone, &stat);
+	}
 	holds = has_pattern(data + self->kept, OBJECT_BYTES, 1) &&
 		has_pattern(data + self->small, SMALL_BYTES, 3) &&
 		object_holds(c, data + c->object) &&

@@ -8,6 +8,7 @@
 #define SHMZONE_SELFTESTS_MATRIX_H
 
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "utils.h"
 
@@ -20,11 +21,13 @@
 struct cell {
 	char *map;		/* the first half of the area, aligned to 2 MiB */
 	size_t bytes;		/* mapped there */
-	char *at;		/* the page of it that shows the object to act on */
+	char *at;		/* the page of it that shows the object; of caches, one without stock */
 	size_t page;
-	__u64 offset;		/* of @at, for mmap */
+	__u64 start;		/* of @map, for mmap */
+	__u64 offset;		/* of @at */
 	int prot;		/* it was mapped with this */
 	bool page_map;
+	bool caches;
 	bool writable;
 	bool strict;
 	int fd;			/* what was mapped */
@@ -36,6 +39,21 @@ struct cell {
 static inline char *hole_of(const struct cell *c)
 {
 	return c->map + c->bytes - c->page;
+}
+
+/* A part that can be unmapped: caches are mapped as a whole only. */
+static inline int unmap_part(const struct cell *c)
+{
+	return c->caches ? munmap(c->map, c->bytes) : munmap(hole_of(c), c->page);
+}
+
+/* What was mapped once more, in its place: the page of ->at, of caches all. */
+static inline void *map_over(const struct cell *c, int prot, int flags, int fd)
+{
+	if (c->caches)
+		return mmap(c->map, c->bytes, prot, MAP_SHARED | MAP_FIXED | flags, fd,
+			    c->start);
+	return mmap(c->at, c->page, prot, MAP_SHARED | MAP_FIXED | flags, fd, c->offset);
 }
 
 /* The signal that touching what is of no object raises, or 0. */

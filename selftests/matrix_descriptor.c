@@ -218,8 +218,7 @@ static int take_over(const struct cell *c, int prot)
 	pid_t peer = start_peer();
 	int pidfd = syscall(SYS_pidfd_open, peer, 0);
 	int fd = syscall(SYS_pidfd_getfd, pidfd, c->fd, 0);
-	void *map = fd < 0 ? MAP_FAILED :
-			     mmap(NULL, c->page, prot, MAP_SHARED, fd, c->offset);
+	void *map = fd < 0 ? MAP_FAILED : map_over(c, prot, 0, fd);
 	int ret = result_of((long)map);
 
 	end_peer(peer);

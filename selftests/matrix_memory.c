@@ -38,12 +38,10 @@ static int lock_on_fault(const struct cell *c, int arg)
 static int lock_all(const struct cell *c, int flags)
 {
 	int ret = locks_nothing(c, mlockall(flags));
-	char *again;
 
 	if (ret || !(flags & MCL_FUTURE))
 		return ret;
-	again = mmap(NULL, c->page, c->prot, MAP_SHARED, c->fd, c->offset);
-	return again == MAP_FAILED ? -errno : locks_nothing(c, 0);
+	return map_over(c, c->prot, 0, c->fd) == MAP_FAILED ? -errno : locks_nothing(c, 0);
 }
 
 static int unlock(const struct cell *c, int arg)
@@ -75,10 +73,8 @@ static int in_core(const struct cell *c, int arg)
 
 static int populate(const struct cell *c, int arg)
 {
-	char *map = mmap(NULL, c->bytes, c->prot, MAP_SHARED | MAP_POPULATE, c->fd,
-			 c->offset & ~(c->bytes - 1));
-
-	return result_of((long)map);
+	return result_of((long)mmap(c->map, c->bytes, c->prot,
+				    MAP_SHARED | MAP_FIXED | MAP_POPULATE, c->fd, c->start));
 }
 
 static bool has_numa(void)

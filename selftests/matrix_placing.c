@@ -33,8 +33,7 @@ static int cover(const struct cell *c, int arg)
 
 static int map_again(const struct cell *c, int prot)
 {
-	return result_of((long)mmap(c->at, c->page, prot, MAP_SHARED | MAP_FIXED, c->fd,
-				    c->offset));
+	return result_of((long)map_over(c, prot, 0, c->fd));
 }
 
 static int unmap_page(const struct cell *c, int arg)
@@ -62,12 +61,12 @@ static int remap_in_area(const struct cell *c, int arg)
 
 static int remap_to_other_area(const struct cell *c, int arg)
 {
-	return remap_to(c, c->page_map ? 0 : SHMZONE_MMAP_PAGE_MAP);
+	return remap_to(c, c->start ? 0 : SHMZONE_MMAP_PAGE_MAP);
 }
 
 static int remap_beyond(const struct cell *c, int arg)
 {
-	return remap_to(c, (c->page_map ? SHMZONE_MMAP_PAGE_MAP : 0) + 2 * c->bytes);
+	return remap_to(c, c->start + 2 * c->bytes);
 }
 
 static int remap_writable(const struct cell *c, int arg)

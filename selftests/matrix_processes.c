@@ -29,7 +29,7 @@ static int use(void *arg)
 		return 1;
 	if (!mprotect(c->at, c->page, RW) != c->writable)
 		return 2;
-	return munmap(hole_of(c), c->page) || madvise(c->map, c->page, MADV_DONTNEED);
+	return madvise(c->map, c->page, MADV_DONTNEED) || unmap_part(c);
 }
 
 static int fork_it(const struct cell *c, int arg)
