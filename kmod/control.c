@@ -17,6 +17,12 @@
 #include "ioctl.h"
 #include "shmzone.h"
 
+#define FEATURES                                                               \
+	(SHMZONE_FEATURE_COMMITTED | SHMZONE_FEATURE_STRICT |                  \
+	 SHMZONE_FEATURE_WAIT | SHMZONE_FEATURE_ROOTS |                        \
+	 SHMZONE_FEATURE_SEALS | SHMZONE_FEATURE_CACHES |                      \
+	 SHMZONE_FEATURE_OWNED)
+
 static int put_classes(const struct shmzone_info *info)
 {
 	void __user *to = u64_to_user_ptr(info->classes);
@@ -54,7 +60,7 @@ long info_ioctl(struct ucmd *ucmd)
 	}
 	info->out_abi_version = SHMZONE_ABI_VERSION;
 	info->out_page_bytes = PAGE_SIZE;
-	info->out_features = 0;
+	info->out_features = FEATURES;
 	info->out_zone_bytes_max = ZONE_BYTES_MAX;
 	info->out_class_count = CLASS_COUNT;
 	info->out_group_count = SHMZONE_GROUPS;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "kselftest_harness.h"
+#include "caches.h"
 #include "utils.h"
 
 FIXTURE(info) {
@@ -45,12 +46,69 @@ TEST_F(info, constants)
 	info(self->control, &args);
 	EXPECT_EQ(SHMZONE_ABI_VERSION, args.out_abi_version);
 	EXPECT_EQ(page_bytes(), args.out_page_bytes);
-	EXPECT_EQ(0, args.out_features);
 	EXPECT_EQ((__u64)page_bytes() << 32, args.out_zone_bytes_max);
 	EXPECT_EQ(SHMZONE_CLASSES, args.out_class_count);
 	EXPECT_EQ(SHMZONE_GROUPS, args.out_group_count);
 	EXPECT_EQ(SHMZONE_BATCH_MAX, args.out_batch_max);
 	EXPECT_EQ(SHMZONE_NAME_MAX, args.out_name_max);
+}
+
+static int create_of_kind(int control, __u32 kind)
+{
+	return _try_create_kind(control, kind, MIB, 0) < 0;
+}
+
+static int alloc_and_wait(int control, __u32 arg)
+{
+	__u64 offset;
+
+	return _try_alloc_wait(_try_create(control, MIB), 8, 1, 1, &offset) != 1;
+}
+
+static int get_root(int control, __u32 arg)
+{
+	struct shmzone_root_get args = { SIZED(shmzone_root_get), NAMED("root") };
+
+	return _try_call(_try_create(control, MIB), SHMZONE_ROOT_GET, &args);
+}
+
+static int get_no_seals(int control, __u32 arg)
+{
+	return _try_get_seals(_try_create(control, MIB));
+}
+
+static int have_caches(int control, __u32 arg)
+{
+	/* Their place is beyond the reach of programs of 32 bits. */
+	return sizeof(void *) == 8 && _try_map_caches(_try_create(control, MIB), 1);
+}
+
+static const struct {
+	__u64 feature;
+	int (*use)(int control, __u32 arg);
+	__u32 arg;
+} features[] = {
+	{ SHMZONE_FEATURE_COMMITTED, create_of_kind, SHMZONE_CREATE_COMMITTED },
+	{ SHMZONE_FEATURE_STRICT, create_of_kind, SHMZONE_CREATE_STRICT },
+	{ SHMZONE_FEATURE_WAIT, alloc_and_wait },
+	{ SHMZONE_FEATURE_ROOTS, get_root },
+	{ SHMZONE_FEATURE_SEALS, get_no_seals },
+	{ SHMZONE_FEATURE_CACHES, have_caches },
+	{ SHMZONE_FEATURE_OWNED, create_of_kind, SHMZONE_CREATE_OWNED },
+};
+
+TEST_F(info, features_that_are_told_are_there)
+{
+	struct shmzone_info args;
+	__u64 all = 0;
+	size_t i;
+
+	info(self->control, &args);
+	for (i = 0; i < ARRAY_SIZE(features); i++) {
+		all |= features[i].feature;
+		EXPECT_EQ(0, features[i].use(self->control, features[i].arg));
+	}
+	ASSERT_EQ(all, args.out_features);
 }
 
 TEST_F(info, same_on_a_zone_descriptor)

@@ -498,6 +498,7 @@ TEST_F(lib, figures)
 	ASSERT_EQ(8, classes[1].slot_bytes);
 	ASSERT_EQ(0, shmz_info(self->zone, &info));
 	ASSERT_EQ(0, shmz_info(NULL, &info));
+	ASSERT_NE(0, info.out_features & SHMZONE_FEATURE_CACHES);
 	map = shmz_page_map(self->zone, &pages);
 	ASSERT_NE(NULL, (void *)map);
 	ASSERT_EQ(ZONE_BYTES / page_bytes(), pages);

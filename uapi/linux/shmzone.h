@@ -223,6 +223,18 @@ struct shmzone_class {
 	__u32 __reserved;
 };
 
+/*
+ * What a kernel has beyond creating, mapping, allocating, freeing and asking:
+ * bits of out_features. New ones come with what is added to the ABI.
+ */
+#define SHMZONE_FEATURE_COMMITTED (1ULL << 0)	/* committed zones */
+#define SHMZONE_FEATURE_STRICT	(1ULL << 1)	/* strict zones */
+#define SHMZONE_FEATURE_WAIT	(1ULL << 2)	/* ALLOC that waits, and poll */
+#define SHMZONE_FEATURE_ROOTS	(1ULL << 3)	/* ROOT_* */
+#define SHMZONE_FEATURE_SEALS	(1ULL << 4)	/* ADD_SEALS, GET_SEALS */
+#define SHMZONE_FEATURE_CACHES	(1ULL << 5)	/* caches, CACHE_* */
+#define SHMZONE_FEATURE_OWNED	(1ULL << 6)	/* owned zones, OWNER_* */
+
 /**
  * struct shmzone_info - ioctl(SHMZONE_INFO): what this kernel offers
  * @size: sizeof(struct shmzone_info)
@@ -236,7 +248,7 @@ struct shmzone_class {
  *              zeroed
  * @out_abi_version: %SHMZONE_ABI_VERSION of the module, for display
  * @out_page_bytes: bytes in a page
- * @out_features: bitmap of optional features; none are defined yet
+ * @out_features: SHMZONE_FEATURE_* that it has
  * @out_zone_bytes_max: bytes in a zone at most
  * @out_class_count: classes in the table, class 0 included
  * @out_group_count: number of groups

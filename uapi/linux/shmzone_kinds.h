@@ -40,7 +40,7 @@
  * alone can free it and with whom it goes: see <linux/shmzone_owner.h>.
  *
  * All kinds may be chosen together. A kernel that does not know one says
- * EOPNOTSUPP to its flag, as to any it does not know; there is no feature bit.
+ * EOPNOTSUPP to its flag, and lacks its bit in out_features of INFO.
  */
 
 #endif /* _LINUX_SHMZONE_KINDS_H */

@@ -524,8 +524,9 @@ int shmz_class_table(const struct shmz *z, struct shmzone_class *classes,
 		     size_t class_size, unsigned int count);
 
 /*
- * What this kernel offers. Set info->size to sizeof(*info), info->flags to 0
- * and the members on the class table. With @z NULL, /dev/shmzone is asked, and
+ * What this kernel offers: info->out_features has a SHMZONE_FEATURE_* bit for
+ * each extension. Set info->size to sizeof(*info), info->flags to 0 and the
+ * members on the class table. With @z NULL, /dev/shmzone is asked, and
  * the errors of open(2) on it may be returned as well as those of shmz_stat().
  */
 int shmz_info(const struct shmz *z, struct shmzone_info *info);

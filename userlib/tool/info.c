@@ -4,12 +4,39 @@
  */
 #include "tool.h"
 
+/* By bit; those of a kernel that is newer are numbers. */
+static const char *const features[] = {
+	"committed",
+	"strict",
+	"wait",
+	"roots",
+	"seals",
+	"caches",
+	"owned",
+};
+
+static void print_features(uint64_t bits)
+{
+	unsigned int i;
+
+	printf("features     ");
+	for (i = 0; i < 64; i++) {
+		if (!(bits >> i & 1))
+			continue;
+		if (i < sizeof(features) / sizeof(features[0]))
+			printf(" %s", features[i]);
+		else
+			printf(" %u", i);
+	}
+	printf("\n");
+}
+
 static void print_limits(const struct shmzone_info *info)
 {
 	char text[QUANTITY_MAX];
 
-	printf("interface     version %u, features %#llx\n",
-	       info->out_abi_version, info->out_features);
+	printf("interface     version %u\n", info->out_abi_version);
+	print_features(info->out_features);
 	printf("page          %s\n", quantity(text, info->out_page_bytes));
 	printf("largest zone  %s\n", quantity(text, info->out_zone_bytes_max));
 	printf("name          up to %u bytes\n", info->out_name_max);
@@ -32,7 +59,7 @@ static void print_classes(const struct shmzone_class *classes,
 	for (i = 1; i < info->out_class_count && i < info->class_count; i++)
 		printf("%5u %10u %10s %10u\n", i, classes[i].slot_bytes,
 		       quantity(slab, (uint64_t)classes[i].slab_pages *
-				info->out_page_bytes),
+					      info->out_page_bytes),
 		       classes[i].slab_slots);
 }
 
