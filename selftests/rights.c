@@ -4,9 +4,11 @@
  * what else there is to say of descriptors with fewer rights.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 
 #include "kselftest_harness.h"
+#include "caches.h"
 #include "utils.h"
 
 #define RW		(PROT_READ | PROT_WRITE)
@@ -106,11 +108,30 @@ static int map_page_map(const struct target *t)
 	return map_pages(t->fd, MIB, PROT_READ) == MAP_FAILED ? -errno : 0;
 }
 
+static int map_caches_of(const struct target *t)
+{
+	return _try_map_caches(t->fd, 1);
+}
+
 static int allocate(const struct target *t)
 {
 	__u64 offset;
 
 	return _try_alloc(t->fd, 100, 1, &offset);
+}
+
+static int wait_and_allocate(const struct target *t)
+{
+	__u64 offset;
+
+	return _try_alloc_wait(t->fd, 100, 1, 1000000, &offset);
+}
+
+static int wait_for_room(const struct target *t)
+{
+	struct pollfd poller = { .fd = t->fd, .events = POLLOUT };
+
+	return poll(&poller, 1, 0) == 1 ? 0 : NOT_SEEN;
 }
 
 static int free_object(const struct target *t)
@@ -125,6 +146,30 @@ static int ask(const struct target *t)
 	int ret = _try_query(t->fd, t->object, &query);
 
 	return ret ? ret : _try_stat(t->fd, &stat);
+}
+
+static int look_up_roots(const struct target *t)
+{
+	struct shmzone_root root;
+	struct shmzone_root_get get = { SIZED(shmzone_root_get), NAMED("root") };
+	struct shmzone_root_list list = {
+		SIZED(shmzone_root_list),
+		.roots = to_u64(&root),
+		.count = 1,
+		.root_size = sizeof(root),
+	};
+	int ret = _try_call(t->fd, SHMZONE_ROOT_GET, &get);
+
+	return ret ? ret : _try_call(t->fd, SHMZONE_ROOT_LIST, &list);
+}
+
+static int set_root(const struct target *t)
+{
+	struct shmzone_root_set args = {
+		SIZED(shmzone_root_set), NAMED("root"), .offset = t->object,
+	};
+
+	return _try_call(t->fd, SHMZONE_ROOT_SET, &args);
 }
 
 static int reopen_read_write(const struct target *t)
@@ -156,21 +201,27 @@ static int ask_seals(const struct target *t)
 static const struct action {
 	const char *name;
 	int (*act)(const struct target *target);
+	bool may_be_unseen;
 } actions[] = {
 	{ "open by name, read-write", open_read_write },
 	{ "open by name, read-only", open_read_only },
 	{ "create under that name", create_it },
 	{ "create exclusively", create_exclusively },
-	{ "see the name in a list", see_in_list },
+	{ "see the name in a list", see_in_list, true },
 	{ "change owner, group, mode", change_it },
 	{ "take the name away", unlink_it },
 	{ "map for reading", map_to_read },
 	{ "map for writing", map_to_write },
 	{ "make a mapping writable", widen_mapping },
 	{ "map the page map", map_page_map },
+	{ "map caches", map_caches_of },
 	{ "allocate", allocate },
+	{ "allocate, waiting", wait_and_allocate },
+	{ "be told of room by poll", wait_for_room, true },
 	{ "free", free_object },
 	{ "query, ask for figures", ask },
+	{ "look roots up", look_up_roots },
+	{ "set a root", set_root },
 	{ "reopen read-write", reopen_read_write },
 	{ "reopen read-only", reopen_read_only },
 	{ "change the limit", change_limit },
@@ -279,7 +330,7 @@ static int act_as(void *arg)
 	ret = cell->action->act(cell->target);
 	if (ret < 0)
 		return -ret;
-	return ret == NOT_SEEN && cell->action->act == see_in_list ? 254 : 0;
+	return ret == NOT_SEEN && cell->action->may_be_unseen ? 254 : 0;
 }
 
 static const char *in_words(int result)
