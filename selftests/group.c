@@ -27,9 +27,10 @@ static bool write_group(const char *file, const char *text)
 
 bool make_group(unsigned long long bytes)
 {
-	char text[32];
+	char text[32] = "max";
 
-	snprintf(text, sizeof(text), "%llu", bytes);
+	if (bytes)
+		snprintf(text, sizeof(text), "%llu", bytes);
 	end_group();
 	if (mkdir(GROUP_DIR, 0755))
 		return false;
@@ -43,17 +44,27 @@ bool join_group(void)
 	return write_group("cgroup.procs", "0");
 }
 
-long group_kills(void)
+static long long read_group(const char *name, const char *format)
 {
-	FILE *file = fopen(GROUP_DIR "/memory.events", "re");
+	FILE *file = fopen(name, "re");
+	long long number = -1;
 	char line[64];
-	long kills = -1;
 
 	while (file && fgets(line, sizeof(line), file))
-		sscanf(line, "oom_kill %ld", &kills);
+		sscanf(line, format, &number);
 	if (file)
 		fclose(file);
-	return kills;
+	return number;
+}
+
+long group_kills(void)
+{
+	return read_group(GROUP_DIR "/memory.events", "oom_kill %lld");
+}
+
+long long group_kernel_bytes(void)
+{
+	return read_group(GROUP_DIR "/memory.stat", "kernel %lld");
 }
 
 void end_group(void)

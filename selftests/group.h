@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/* One with a limit, in place of the last one; false if the kernel has none. */
+/* One with a limit (0: none), in place of the last one; false: there are no groups. */
 bool make_group(unsigned long long bytes);
 
 /* From now on the calling process's memory is the group's. */
@@ -15,6 +15,9 @@ bool join_group(void);
 
 /* How often the group was out of memory so that somebody had to be killed. */
 long group_kills(void);
+
+/* What of its memory is the kernel's; -1 if that cannot be told. */
+long long group_kernel_bytes(void);
 
 void end_group(void);
 
