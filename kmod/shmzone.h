@@ -15,6 +15,9 @@
  *	        |
  *	        v
  *	client (a process) --> caches --> their pages
+ *	        |
+ *	        v
+ *	user account
  *
  * A *zone file* is what a zone descriptor is (an anonymous inode). Its two
  * *mapping files*, for data and page map, are second files of shmem inodes that
