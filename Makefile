@@ -90,11 +90,11 @@ selftests: lib ## build the programs the guests run
 # one lock. They are also the slowest by far.
 watchful := $(filter debug kcsan,$(vm_kernel))
 PARAMS ?= $(if $(watchful),shards=4)
-vm-test: export SHMZONE_TEST_SECONDS ?= $(if $(watchful),900,300)
+vm-test: export SHMZONE_TEST_SECONDS ?= $(if $(watchful),1500,600)
 
 .PHONY: vm-test
 vm-test: selftests ## run the selftests in a guest of KERNEL=6.1|6.12|debug|kcsan
-	@$(run) --kernel $(vm_kernel) --timeout 2400 --params "$(PARAMS)" --swap 64M -- \
+	@$(run) --kernel $(vm_kernel) --timeout 3600 --params "$(PARAMS)" --swap 64M -- \
 		selftests/run-kselftests
 
 .PHONY: torture
