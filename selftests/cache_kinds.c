@@ -102,10 +102,10 @@ TEST_F(kinds, revoked)
 {
 	volatile char *slot;
 
-	ASSERT_EQ(100, cache_fill(self->zone, self->caches, 0, self->class, 100));
+	ASSERT_EQ(50, cache_fill(self->zone, self->caches, 0, self->class, 50));
 	slot = next_slot(self, 0);
 	*slot = 1;
-	ASSERT_EQ(100, reclaim(self->zone, NULL));
+	ASSERT_EQ(50, reclaim(self->zone, NULL));
 	slab_is_gone(slot);
 	/* The thread goes on. */
 	ASSERT_EQ(5, cache_fill(self->zone, self->caches, 0, self->class, 5));
@@ -117,7 +117,7 @@ TEST_F(kinds, unmapped)
 {
 	volatile char *slot;
 
-	ASSERT_EQ(100, cache_fill(self->zone, self->caches, 0, self->class, 100));
+	ASSERT_EQ(50, cache_fill(self->zone, self->caches, 0, self->class, 50));
 	slot = next_slot(self, 0);
 	*slot = 1;
 	ASSERT_EQ(0, munmap(self->caches, 2 * SHMZONE_CACHE_BYTES));
@@ -129,7 +129,7 @@ TEST_F(kinds, every_byte_at_the_limit)
 {
 	__u64 span;
 
-	ASSERT_EQ(126, cache_fill(self->zone, self->caches, 0, self->class, 126));
+	ASSERT_EQ(50, cache_fill(self->zone, self->caches, 0, self->class, 50));
 	memset((char *)next_slot(self, 0), 1, 64);
 	alloc_objects(self->zone, 2 * MIB, 1, &span);
 	ASSERT_TRUE(all_bytes(self->data + span, 2 * MIB, 0));

@@ -534,14 +534,22 @@ static int make_small_cache(struct scene *scene)
 }
 
 /* As many as there can be capacity for. */
+#define FULL_OF_1024	64
+
 static int make_full_cache(struct scene *scene)
 {
-	return fill_first_cache(scene, map_caches_for_slots(scene), 126);
+	int ret = map_caches_for_slots(scene);
+
+	scene->class = class_of(scene->zone, 1024);
+	return fill_first_cache(scene, ret, FULL_OF_1024);
 }
 
 static int make_strict_full_cache(struct scene *scene)
 {
-	return fill_first_cache(scene, map_strict_caches(scene), 126);
+	int ret = map_strict_caches(scene);
+
+	scene->class = class_of(scene->zone, 1024);
+	return fill_first_cache(scene, ret, FULL_OF_1024);
 }
 
 /* What was done remains so, even if that could not be told. */
