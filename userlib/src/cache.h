@@ -245,8 +245,11 @@ int threads_init(void);
 /* The number of this thread, or -1 while it has none. */
 int thread_number(void);
 
-/* Waits: for what is no part of allocating or freeing. */
-void slots_lock(void);
-void slots_unlock(void);
+/*
+ * Waits: for what is no part of allocating or freeing. Signals are blocked
+ * meanwhile; @signals keeps what is to be restored.
+ */
+void slots_lock(uint64_t *signals);
+void slots_unlock(const uint64_t *signals);
 
 #endif

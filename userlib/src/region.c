@@ -81,31 +81,33 @@ static uint32_t map_slot(struct shmz *z, uint64_t zone)
 
 void slot_get(struct shmz *z, uint64_t zone_id)
 {
+	uint64_t signals;
 	uint32_t slot;
 
 	z->slot = SLOT_NONE;
 	if (threads_init())
 		return;
-	slots_lock();
+	slots_lock(&signals);
 	slot = slot_of(zone_id);
 	if (slot == SLOT_NONE)
 		slot = map_slot(z, zone_id);
 	if (slot != SLOT_NONE)
 		slots[slot].handles++;
-	slots_unlock();
+	slots_unlock(&signals);
 	z->slot = slot;
 }
 
 void slot_put(struct shmz *z)
 {
 	struct slot *slot = &slots[z->slot];
+	uint64_t signals;
 
 	if (z->slot == SLOT_NONE)
 		return;
-	slots_lock();
+	slots_lock(&signals);
 	if (!--slot->handles && lib_cover(slot->region, REGION_BYTES)) {
 		lib_unmap(slot->region, REGION_BYTES);
 		slot->lost = true;
 	}
-	slots_unlock();
+	slots_unlock(&signals);
 }

@@ -4,11 +4,19 @@
  *
  * A thread that uses a cache has a number, the same for all zones, which tells
  * its caches from those of other threads. It is given one on the slow path of
- * its first allocation or free, and gives it back when it ends, by the
- * destructor of a key. The number used last is used first, so that caches of
- * threads that ended are found again with what is in them. When all are in use,
- * those of threads that vanished without running destructors are taken back.
- * Threads beyond that do without caches.
+ * its first allocation or free, and gives it back when it ends. The number used
+ * last is used first, so that caches of threads that ended are found again with
+ * what is in them. When all are in use, those of threads that vanished without
+ * running destructors are taken back. Threads beyond that do without caches.
+ *
+ * The end of a thread is told by the destructor of a key. Those of other keys may
+ * still allocate and free, before and after it: so it waits for a second round of
+ * them, and what comes after that is done without a number.
+ *
+ * Signals. All are blocked while a thread gets its number or gives it back. So a
+ * handler finds it with a number or without, and nothing is left half done,
+ * however the handler leaves. Nobody waits for the lock who wants to allocate or
+ * free: who does not get it at once does without a number that time.
  *
  * Forks. The state is in memory of which the kernel gives a child zeros
  * (MADV_WIPEONFORK), whatever system call made the child and whatever other
@@ -16,13 +24,12 @@
  * sees that by its own entry, which lacks its mark. Nothing needs a handler.
  * The child's one thread may still have pointers to caches by its old number.
  * So other threads only get numbers that the parent had never given out
- * (@ever_given is ordinary memory), until the one has come for its own.
+ * (@ever_given is ordinary memory), until the one has come for its own, or ended.
  *
- * Nobody waits for the lock who wants to allocate or free: a thread that does
- * not get it at once does without a number that time. So a signal handler can
- * come at any moment. The holder's thread id is in the lock, so that it can be
- * taken from a thread that vanished; what that one left half done loses a
- * number at worst.
+ * A child that shares our memory, as of vfork(2), and is no thread, is given no
+ * number, as it may be gone before the thread whose variables it uses. It may
+ * allocate and free, in the caches of that thread if it has any, but not open or
+ * close zones.
  *
  * pthread_setspecific() allocates where a program has more than 31 keys before
  * this one. A thread whose very first use of a zone is in a signal handler that
@@ -30,6 +37,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,8 +64,8 @@ struct thread {
 
 /*
  * struct process - the state, zeros in a new process
- * @lock: 0, or the thread id of who has it
- * @slots_lock: the same, for region.c
+ * @lock: for all that follows
+ * @slots_lock: for region.c
  * @pid: of this process, 0 before the first thread has come
  * @reserved: numbers below are not given out yet, but to who had them
  * @next: numbers from here on were never given out
@@ -67,8 +75,8 @@ struct thread {
  * @thread: by number
  */
 struct process {
-	pid_t lock;
-	pid_t slots_lock;
+	bool lock;
+	bool slots_lock;
 	pid_t pid;
 	uint32_t reserved;
 	uint32_t next;
@@ -91,49 +99,64 @@ static uint32_t ever_given;
 /* The thread's number, and 1; 0 if it has none. */
 static __thread uint32_t mine __attribute__((tls_model("initial-exec")));
 
-static pid_t thread_id(void)
+/* The thread has ended, but for what destructors still do. */
+static __thread bool ended __attribute__((tls_model("initial-exec")));
+
+/* Those of the C library too, which pthread_sigmask() leaves out. */
+static void block_signals(uint64_t *before)
 {
-	return syscall(SYS_gettid);
+	uint64_t all = UINT64_MAX;
+
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, before, sizeof(all));
 }
 
-static bool has_vanished(pid_t id)
+static void restore_signals(const uint64_t *before)
+{
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, before, NULL, sizeof(*before));
+}
+
+/* The caller has blocked signals. */
+static bool try_lock(bool *lock)
+{
+	return !__atomic_test_and_set(lock, __ATOMIC_ACQUIRE);
+}
+
+static void wait_lock(bool *lock)
+{
+	while (!try_lock(lock))
+		sched_yield();
+}
+
+static void unlock(bool *lock)
+{
+	__atomic_clear(lock, __ATOMIC_RELEASE);
+}
+
+void slots_lock(uint64_t *signals)
+{
+	block_signals(signals);
+	wait_lock(&process->slots_lock);
+}
+
+void slots_unlock(const uint64_t *signals)
+{
+	unlock(&process->slots_lock);
+	restore_signals(signals);
+}
+
+static bool has_vanished(const struct process *p, pid_t id)
 {
 	int saved = errno;
-	bool gone;
+	bool gone = syscall(SYS_tgkill, p->pid, id, 0) && errno == ESRCH;
 
-	/* A child that shares our memory, as of vfork(2), sees other threads. */
-	gone = process->pid && getpid() == process->pid &&
-	       syscall(SYS_tgkill, process->pid, id, 0) && errno == ESRCH;
 	errno = saved;
 	return gone;
 }
 
-static bool try_lock(pid_t *lock)
+/* In a child the thread has none, though it remembers one. */
+static bool has_number(const struct process *p)
 {
-	pid_t holder = 0, me = thread_id();
-
-	if (__atomic_compare_exchange_n(lock, &holder, me, false,
-					__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		return true;
-	return holder != me && has_vanished(holder) &&
-	       __atomic_compare_exchange_n(lock, &holder, me, false,
-					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
-
-static void unlock(pid_t *lock)
-{
-	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
-}
-
-void slots_lock(void)
-{
-	while (!try_lock(&process->slots_lock))
-		sched_yield();
-}
-
-void slots_unlock(void)
-{
-	unlock(&process->slots_lock);
+	return mine && load(p->thread[mine - 1].mark) == &mine;
 }
 
 static void forget_caches(void)
@@ -148,25 +171,65 @@ static void give_back(struct process *p, uint32_t number)
 {
 	p->thread[number] = (struct thread){ 0 };
 	p->free[p->count] = number;
-	p->count++;
+	store(p->count, p->count + 1);
+}
+
+/* The first one to come in a new process. */
+static void begin(struct process *p)
+{
+	p->reserved = ever_given;
+	p->next = ever_given;
+	p->pid = getpid();
+}
+
+/*
+ * A number from before a fork, or none. The thread that has it is the only one of
+ * the parent's, so nobody else needs those that are reserved for them.
+ */
+static void release_reserved(struct process *p, uint32_t mine_before)
+{
+	uint32_t number = p->reserved;
+
+	p->reserved = 0;
+	while (number--)
+		if (number != mine_before)
+			give_back(p, number);
+}
+
+/* The thread does without a number from now on; signals are blocked. */
+static void leave(struct process *p)
+{
+	uint32_t number = mine - 1;
+
+	/* Before somebody else may have the number. */
+	forget_caches();
+	wait_lock(&p->lock);
+	if (!p->pid)
+		begin(p);
+	if (p->thread[number].mark == &mine)
+		give_back(p, number);
+	else if (number < p->reserved)
+		release_reserved(p, THREADS_MAX);
+	mine = 0;
+	unlock(&p->lock);
 }
 
 /* The destructor of the key. */
 static void thread_end(void *arg)
 {
 	struct process *p = arg;
-	uint32_t number = mine - 1;
+	uint64_t signals;
 
 	if (!mine)
 		return;
-	/* Before somebody else may have the number. */
-	forget_caches();
-	while (!try_lock(&p->lock))
-		sched_yield();
-	if (p->thread[number].mark == &mine)
-		give_back(p, number);
-	mine = 0;
-	unlock(&p->lock);
+	if (!ended) {
+		ended = true;
+		if (!pthread_setspecific(key - 1, p))
+			return;
+	}
+	block_signals(&signals);
+	leave(p);
+	restore_signals(&signals);
 }
 
 /* A thread that loses a race against another one needs neither. */
@@ -197,6 +260,7 @@ static bool init_process(void)
 		munmap(p, sizeof(*p));
 		return false;
 	}
+	begin(p);
 	if (!__atomic_compare_exchange_n(&process, &nobody, p, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		munmap(p, sizeof(*p));
@@ -225,33 +289,11 @@ __attribute__((destructor)) static void threads_exit(void)
 		pthread_key_delete(key - 1);
 }
 
-/* The first one to come in a new process. */
-static void begin(struct process *p)
-{
-	p->reserved = ever_given;
-	p->next = ever_given;
-	p->pid = getpid();
-}
-
-/*
- * A number from before a fork. The thread that has it is the only one of the
- * parent's, so nobody else needs those that are reserved for them.
- */
-static void release_reserved(struct process *p, uint32_t mine_before)
-{
-	uint32_t number = p->reserved;
-
-	p->reserved = 0;
-	while (number--)
-		if (number != mine_before)
-			give_back(p, number);
-}
-
 static uint32_t take_new(struct process *p)
 {
 	uint32_t number = p->next;
 
-	p->next++;
+	store(p->next, number + 1);
 	if (ever_given < p->next)
 		ever_given = p->next;
 	return number;
@@ -262,8 +304,19 @@ static void search_vanished(struct process *p)
 	uint32_t number;
 
 	for (number = 0; number < p->next; number++)
-		if (p->thread[number].mark && has_vanished(p->thread[number].id))
+		if (p->thread[number].mark && has_vanished(p, p->thread[number].id))
 			give_back(p, number);
+}
+
+/*
+ * Whether there is no number, and no search is due; without the lock, for those
+ * who ask in vain again and again.
+ */
+static bool is_hopeless(struct process *p)
+{
+	if (load(p->count) || load(p->next) < THREADS_MAX || mine)
+		return false;
+	return __atomic_fetch_add(&p->misses, 1, __ATOMIC_RELAXED) % SEARCH_EVERY;
 }
 
 /* Returns THREADS_MAX if there is none. */
@@ -277,41 +330,57 @@ static uint32_t choose(struct process *p)
 	}
 	if (!p->count && p->next < THREADS_MAX)
 		return take_new(p);
-	if (!p->count && p->misses++ % SEARCH_EVERY == 0)
+	if (!p->count)
 		search_vanished(p);
 	if (!p->count)
 		return THREADS_MAX;
-	p->count--;
+	store(p->count, p->count - 1);
 	return p->free[p->count];
 }
 
-static int register_thread(struct process *p)
+/* The lock is held. */
+static bool enter(struct process *p)
 {
 	uint32_t number;
 
-	if (!try_lock(&p->lock))
-		return -1;
 	if (!p->pid)
 		begin(p);
+	if (p->pid != getpid())
+		return false;
 	number = choose(p);
-	if (number < THREADS_MAX) {
-		forget_caches();
-		p->thread[number].id = thread_id();
-		mine = number + 1;
-		store(p->thread[number].mark, &mine);
-	}
-	unlock(&p->lock);
 	if (number == THREADS_MAX)
-		return -1;
-	pthread_setspecific(key - 1, p);
-	return number;
+		return false;
+	forget_caches();
+	p->thread[number].id = syscall(SYS_gettid);
+	mine = number + 1;
+	store(p->thread[number].mark, &mine);
+	return true;
+}
+
+/* What else is allocated meanwhile has the number already. */
+static void register_thread(struct process *p)
+{
+	bool entered = false;
+	int saved = errno;
+	uint64_t signals;
+
+	block_signals(&signals);
+	if (!has_number(p) && try_lock(&p->lock)) {
+		entered = enter(p);
+		unlock(&p->lock);
+	}
+	/* A number that nobody gives back is better not had. */
+	if (entered && pthread_setspecific(key - 1, p))
+		leave(p);
+	restore_signals(&signals);
+	errno = saved;
 }
 
 int thread_number(void)
 {
 	struct process *p = process;
 
-	if (mine && load(p->thread[mine - 1].mark) == &mine)
-		return mine - 1;
-	return register_thread(p);
+	if (!has_number(p) && !ended && !is_hopeless(p))
+		register_thread(p);
+	return has_number(p) ? (int)mine - 1 : -1;
 }
