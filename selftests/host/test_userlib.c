@@ -152,6 +152,41 @@ static void batches(void)
 	zone_end(z);
 }
 
+/* Calls that so many rounds of batches need, after as many to begin with. */
+static u64 calls_of(struct shmz *z, u32 n, size_t bytes, u32 groups)
+{
+	void *p[1000];
+	u64 before = 0;
+	u32 round, i;
+
+	for (round = 0; round < 200; round++) {
+		if (round == 100)
+			before = device_calls();
+		for (i = 0; i < groups; i++)
+			CHECK_EQ(shmz_alloc_batch_group(z, bytes, p + i * n, n, i), n);
+		CHECK_EQ(shmz_free_batch(z, p, n * groups), n * groups);
+	}
+	return device_calls() - before;
+}
+
+static void batches_without_calls(void)
+{
+	struct shmz *z = zone_begin();
+	u32 n;
+
+	/* The cache grows until it has enough, without any other calls. */
+	for (n = 1; n <= 64; n++) {
+		CHECK_EQ(calls_of(z, n, 1 + n * 8, 1), 0);
+		CHECK_EQ(shmz_cache_flush(z), 0);
+	}
+	CHECK_EQ(calls_of(z, 16, 48, 4), 0);
+	/* Spans have none, and what is beyond the cache is one call more. */
+	CHECK_EQ(calls_of(z, 4, 100000, 1), 200);
+	CHECK(calls_of(z, 1000, 8, 1) <= 600);
+	CHECK_EQ(zone_refused(z), 0);
+	zone_end(z);
+}
+
 static void random_objects(void)
 {
 	struct shmz *z = zone_begin();
@@ -203,7 +238,7 @@ static void zones_come_and_go(void)
 
 int main(void)
 {
-	host_plan(8);
+	host_plan(9);
 	every_class_and_group();
 	host_result("every class and group");
 	classes_are_the_kernels();
@@ -216,6 +251,8 @@ int main(void)
 	host_result("a handle without caches");
 	batches();
 	host_result("batches");
+	batches_without_calls();
+	host_result("batches that the cache serves");
 	random_objects();
 	host_result("random objects");
 	zones_come_and_go();

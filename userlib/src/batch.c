@@ -2,8 +2,10 @@
 /*
  * Many objects in one go.
  *
- * A few go through the cache, one by one; where there are many, one call for all
- * is cheaper than one for each half of a cache's bin.
+ * What the cache has, or has room for, comes first. If few are lacking then, the
+ * cache is refilled, or drained, once: so it grows until it serves batches of this
+ * length by itself. All that is left is done by one call, which is cheaper than one
+ * for each half of a cache's bin.
  *
  * The kernel takes and gives arrays of offsets, of limited length. Longer
  * batches are done in rounds. A round of allocations that falls short is the
@@ -16,8 +18,8 @@
 /* Offsets on the stack of shmz_free_batch(): a page of them. */
 #define FREE_ROUND	512
 
-/* Objects that are few. */
-#define FEW	32
+/* Objects that are few: no more than a refill may bring. */
+#define FEW	64
 
 _Static_assert(FREE_ROUND <= SHMZONE_BATCH_MAX, "a round is one call");
 _Static_assert(sizeof(void *) == sizeof(uint64_t),
@@ -46,6 +48,51 @@ static int alloc_round(struct shmz *z, struct shmzone_alloc *args, void **out)
 	return 0;
 }
 
+static struct shmzone_bin *bin_of(struct shmzone_cache *c, uint32_t class,
+				  uint32_t group)
+{
+	return &c->bin[group ? c->bin_of[group][class] : class];
+}
+
+/* As many as the cache has, up to @n; like cache_pop(). */
+static size_t pop_many(const struct shmz *z, uint32_t class, uint32_t group,
+		       void **out, size_t n)
+{
+	struct shmzone_cache *c = caches[z->slot];
+	struct shmzone_bin *b = bin_of(c, class, group);
+	const uint64_t *words = (uint64_t *)c;
+	size_t done = 0;
+	uint32_t cur;
+
+	if (!cache_begin(c))
+		return 0;
+	cur = b->cur;
+	while (done < n && cur != b->base) {
+		cur--;
+		out[done] = z->base + words[cur];
+		done++;
+	}
+	b->cur = cur;
+	cache_end(c);
+	return done;
+}
+
+static size_t alloc_cached(struct shmz *z, size_t bytes, uint32_t group,
+			   void **out, size_t n)
+{
+	uint32_t class = class_of(z, bytes);
+	size_t done = pop_many(z, class, group, out, n);
+	uint64_t offset;
+
+	if (done == n || n - done > FEW || class == SHMZONE_CLASS_SPAN)
+		return done;
+	if (cache_refill(z, class, group, &offset))
+		return done;
+	out[done] = z->base + offset;
+	done++;
+	return done + pop_many(z, class, group, out + done, n - done);
+}
+
 ssize_t shmz_alloc_batch_group(struct shmz *z, size_t bytes, void **out,
 			       size_t n, unsigned int group)
 {
@@ -54,17 +101,11 @@ ssize_t shmz_alloc_batch_group(struct shmz *z, size_t bytes, void **out,
 		.bytes = at_least_one(bytes),
 		.group = group,
 	};
-	uint64_t offset;
 	size_t done = 0;
 	int ret;
 
-	/* What is in the cache, without asking for more. */
-	while (n <= FEW && done < n && group < SHMZONE_GROUPS) {
-		if (!cache_alloc(z, bytes, group, &offset))
-			break;
-		out[done] = z->base + offset;
-		done++;
-	}
+	if (group < SHMZONE_GROUPS)
+		done = alloc_cached(z, bytes, group, out, n);
 	while (done < n) {
 		args.count = round_length(n - done, SHMZONE_BATCH_MAX);
 		ret = alloc_round(z, &args, out + done);
@@ -82,50 +123,79 @@ ssize_t shmz_alloc_batch(struct shmz *z, size_t bytes, void **out, size_t n)
 	return shmz_alloc_batch_group(z, bytes, out, n, 0);
 }
 
-static int free_round(struct shmz *z, struct shmzone_free *args,
-		      void *const *ptrs)
-{
-	uint64_t offsets[FREE_ROUND];
-	uint32_t i;
+/*
+ * struct leftover - what the cache did not take
+ * @args: the call for it
+ * @freed: objects that are freed, by the cache too
+ * @error: the first one
+ * @offset: what to free
+ */
+struct leftover {
+	struct shmzone_free args;
+	size_t freed;
+	int error;
+	uint64_t offset[FREE_ROUND];
+};
 
-	for (i = 0; i < args->count; i++)
-		offsets[i] = raw_offset(z, ptrs[i]);
-	args->offsets = (uintptr_t)offsets;
-	return lib_ioctl(z->fd, SHMZONE_FREE, args);
+static void free_left(struct shmz *z, struct leftover *left)
+{
+	int ret;
+
+	if (!left->args.count)
+		return;
+	ret = lib_ioctl(z->fd, SHMZONE_FREE, &left->args);
+	if (!ret)
+		left->freed += left->args.out_count;
+	else if (!left->error)
+		left->error = ret;
+	left->args.count = 0;
 }
 
-/* One by one. */
-static ssize_t free_few(struct shmz *z, void *const *ptrs, size_t n)
+/* Whether the cache takes it, of whichever group it is. */
+static bool free_cached(struct shmz *z, uint64_t offset, bool *may_drain)
 {
-	size_t i, freed = 0;
-	int ret, err = 0;
+	struct shmzone_cache *c = caches[z->slot];
+	uint32_t entry, class, group;
 
-	for (i = 0; i < n; i++) {
-		ret = ptrs[i] ? shmz_free(z, ptrs[i]) :
-				free_by_call(z, raw_offset(z, NULL), 0);
-		if (!ret)
-			freed++;
-		else if (!err)
-			err = ret;
-	}
-	return freed ? (ssize_t)freed : err;
+	if (!is_plausible(z, offset))
+		return false;
+	entry = page_entry(z, offset);
+	if (SHMZONE_PAGE_KIND(entry) != SHMZONE_KIND_SLAB)
+		return false;
+	class = SHMZONE_PAGE_CLASS(entry);
+	group = SHMZONE_PAGE_GROUP(entry);
+	if (cache_push(c, bin_of(c, class, group), offset))
+		return true;
+	if (!*may_drain)
+		return false;
+	*may_drain = false;
+	return !cache_drain(z, class, group, offset);
 }
 
 ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n)
 {
-	struct shmzone_free args = { .size = sizeof(args) };
-	size_t done = 0, freed = 0;
-	int ret, err = 0;
+	struct leftover left;
+	bool may_drain = n <= FEW;
+	uint64_t offset;
+	size_t i;
 
-	if (n <= FEW && z->slot != SLOT_NONE)
-		return free_few(z, ptrs, n);
-	for (; done < n; done += args.count) {
-		args.count = round_length(n - done, FREE_ROUND);
-		ret = free_round(z, &args, ptrs + done);
-		if (!ret)
-			freed += args.out_count;
-		else if (!err)
-			err = ret;
+	left.args = (struct shmzone_free){
+		.size = sizeof(left.args),
+		.offsets = (uintptr_t)left.offset,
+	};
+	left.freed = 0;
+	left.error = 0;
+	for (i = 0; i < n; i++) {
+		offset = raw_offset(z, ptrs[i]);
+		if (free_cached(z, offset, &may_drain)) {
+			left.freed++;
+			continue;
+		}
+		left.offset[left.args.count] = offset;
+		left.args.count++;
+		if (left.args.count == FREE_ROUND)
+			free_left(z, &left);
 	}
-	return freed ? (ssize_t)freed : err;
+	free_left(z, &left);
+	return left.freed ? (ssize_t)left.freed : left.error;
 }
