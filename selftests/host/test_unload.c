@@ -11,9 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define THREADS	8
 #define ROUNDS	20
+
+/* What may remain of each time that it was loaded, in bytes of addresses. */
+#define REMAINS	(1 << 20)
 
 struct shmz;
 
@@ -76,17 +80,42 @@ static int play(const char *path)
 	return 0;
 }
 
+/* Bytes of addresses that the process has. */
+static unsigned long mapped(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (!f || fscanf(f, "%lu", &pages) != 1)
+		return 0;
+	fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static int report(int number, int right, const char *what)
+{
+	printf("%sok %d - %s\n", right ? "" : "not ", number, what);
+	return !right;
+}
+
 int main(int argc, char **argv)
 {
+	unsigned long before = 0, after;
 	char path[4096];
 	int i, ret = 0;
 
 	(void)argc;
-	printf("TAP version 13\n1..1\n");
+	printf("TAP version 13\n1..2\n");
 	snprintf(path, sizeof(path), "%s/unloadable.so", dirname(strdup(argv[0])));
 	pthread_barrier_init(&turn, NULL, THREADS + 1);
-	for (i = 0; i < ROUNDS && !ret; i++)
+	for (i = 0; i < ROUNDS && !ret; i++) {
 		ret = play(path);
-	printf("%sok 1 - unloaded with threads that have used it\n", ret || troubles ? "not " : "");
-	return ret || troubles;
+		/* The C library keeps some of the first threads' memory. */
+		if (!i)
+			before = mapped();
+	}
+	after = mapped();
+	printf("# %ld bytes of addresses more after %d rounds\n", (long)(after - before), i);
+	ret = report(1, !ret && !troubles, "unloaded with threads that have used it");
+	return ret | report(2, after < before + ROUNDS * REMAINS, "and nothing much stays");
 }

@@ -235,6 +235,7 @@ int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes);
 /* region.c: which slot a handle has; on failure SLOT_NONE. */
 void slot_get(struct shmz *z, uint64_t zone_id);
 void slot_put(struct shmz *z);
+void slots_end(void);
 struct shmzone_cache *slot_cache(uint32_t slot, uint32_t number);
 
 /* thread.c */

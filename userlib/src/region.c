@@ -9,7 +9,10 @@
  * the slot has its caches mapped there: cache.h tells why it must not move.
  *
  * A slot whose region was lost, as the kernel refused to map something there and
- * may have unmapped what was there before, is not used again.
+ * may have unmapped what was there before, is not used again. Nor is any slot
+ * after the library's end, which gives back the ranges without a zone: for programs
+ * that load and unload it again and again. (What still has a zone may be in use,
+ * as at the end of a process other threads go on for a while.)
  *
  * The lock is for opening and closing alone; it is free in the child of a fork.
  * A fork while another thread is in here costs the child a slot at worst.
@@ -108,6 +111,22 @@ void slot_put(struct shmz *z)
 	if (!--slot->handles && lib_cover(slot->region, REGION_BYTES)) {
 		lib_unmap(slot->region, REGION_BYTES);
 		slot->lost = true;
+	}
+	slots_unlock(&signals);
+}
+
+void slots_end(void)
+{
+	uint64_t signals;
+	uint32_t slot;
+
+	slots_lock(&signals);
+	for (slot = 0; slot < SLOTS; slot++) {
+		if (slots[slot].handles)
+			continue;
+		if (slots[slot].region && !slots[slot].lost)
+			lib_unmap(slots[slot].region, REGION_BYTES);
+		slots[slot].lost = true;
 	}
 	slots_unlock(&signals);
 }

@@ -281,12 +281,14 @@ int threads_init(void)
 
 /*
  * Where the library is a part of something that is unloaded, threads that end
- * after that must not be sent here.
+ * after that must not be sent here. The end of the process is no different.
  */
 __attribute__((destructor)) static void threads_exit(void)
 {
-	if (key)
-		pthread_key_delete(key - 1);
+	if (!process)
+		return;
+	pthread_key_delete(key - 1);
+	slots_end();
 }
 
 static uint32_t take_new(struct process *p)
