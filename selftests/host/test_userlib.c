@@ -91,6 +91,94 @@ static void without_calls(void)
 	zone_end(z);
 }
 
+/* Each way to allocate, as one; gives where the object is. */
+
+static size_t usable;
+
+static void *by_batch(struct shmz *z, size_t bytes, u32 group)
+{
+	void *p = NULL;
+
+	CHECK_EQ(shmz_alloc_batch_group(z, bytes, &p, 1, group), 1);
+	return p;
+}
+
+static void *by_form(struct shmz *z, u32 form, size_t bytes, u32 group)
+{
+	switch (form) {
+	case 0:
+		return shmz_alloc_group(z, bytes, group);
+	case 1:
+		return shmz_zalloc_group(z, bytes, group);
+	case 2:
+		return shmz_calloc_group(z, 1, bytes, group);
+	case 3:
+		return shmz_aligned_alloc_group(z, 64, bytes, group);
+	case 4:
+		return shmz_alloc_at_least_group(z, bytes, &usable, group);
+	case 5:
+		return shmz_alloc_wait_group(z, bytes, SHMZ_FOREVER, group);
+	default:
+		return by_batch(z, bytes, group);
+	}
+}
+
+#define FORMS	7
+
+/* errno stays as it is, whatever has to be done for it. */
+static void every_form(void)
+{
+	static const size_t sizes[] = { 1, 100, 5000, 32768, 32769, 200000 };
+	struct shmz *z = zone_begin();
+	u32 form, group, i;
+	u8 *p;
+
+	errno = EXDEV;
+	for (form = 0; form < FORMS; form++)
+		for (group = 0; group < SHMZONE_GROUPS; group++)
+			for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+				p = by_form(z, form, sizes[i], group);
+				CHECK(p);
+				CHECK_EQ(shmz_group_of(z, p), group);
+				CHECK(shmz_usable_size(z, p) >= sizes[i]);
+				if (form == 1 || form == 2)
+					CHECK(!p[0] && !memcmp(p, p + 1, sizes[i] - 1));
+				if (form == 3)
+					CHECK_EQ((uintptr_t)p % 64, 0);
+				if (form == 4)
+					CHECK_EQ(usable, shmz_usable_size(z, p));
+				memset(p, form + 1, sizes[i]);
+				p = shmz_realloc(z, p, sizes[i] * 2);
+				CHECK_EQ(shmz_group_of(z, p), group);
+				CHECK_EQ(p[sizes[i] - 1], form + 1);
+				CHECK_EQ(shmz_free(z, p), 0);
+				CHECK_EQ(errno, EXDEV);
+			}
+	CHECK_EQ(zone_refused(z), 0);
+	zone_end(z);
+	CHECK_EQ(errno, EXDEV);
+}
+
+static void wrong_groups(void)
+{
+	struct shmz *z = zone_begin();
+	void *p;
+	u32 form;
+
+	for (form = 0; form < FORMS - 1; form++) {
+		errno = 0;
+		CHECK(!by_form(z, form, 100, SHMZONE_GROUPS));
+		CHECK_EQ(errno, EINVAL);
+		errno = 0;
+		CHECK(!by_form(z, form, 100, UINT32_MAX));
+		CHECK_EQ(errno, EINVAL);
+	}
+	CHECK_EQ(shmz_alloc_batch_group(z, 100, &p, 1, SHMZONE_GROUPS), -EINVAL);
+	CHECK_EQ(shmz_alloc_batch_group(z, 100, &p, 1, UINT32_MAX), -EINVAL);
+	CHECK_EQ(strcmp(shmz_strversion(), "host"), 0);
+	zone_end(z);
+}
+
 static void wrong_frees(void)
 {
 	struct shmz *z = zone_begin();
@@ -238,13 +326,17 @@ static void zones_come_and_go(void)
 
 int main(void)
 {
-	host_plan(9);
+	host_plan(11);
 	every_class_and_group();
 	host_result("every class and group");
 	classes_are_the_kernels();
 	host_result("classes are the kernel's");
 	without_calls();
 	host_result("what is in the cache needs no call");
+	every_form();
+	host_result("every form to allocate, in every group");
+	wrong_groups();
+	host_result("groups that there are not");
 	wrong_frees();
 	host_result("wrong frees");
 	uncached();
