@@ -277,7 +277,8 @@ TEST_F(lib, tool_changes_what_it_says)
 static bool is_made(const char *name, __u32 kind)
 {
 	__u32 flags = (kind & SHMZONE_CREATE_COMMITTED ? SHMZONE_ENTRY_COMMITTED : 0) |
-		      (kind & SHMZONE_CREATE_STRICT ? SHMZONE_ENTRY_STRICT : 0);
+		      (kind & SHMZONE_CREATE_STRICT ? SHMZONE_ENTRY_STRICT : 0) |
+		      (kind & SHMZONE_CREATE_OWNED ? SHMZONE_ENTRY_OWNED : 0);
 	struct shmz *zone = shmz_open(name, 0);
 	struct shmzone_entry entry;
 	uint64_t cursor = 0;
@@ -285,7 +286,8 @@ static bool is_made(const char *name, __u32 kind)
 
 	while (shmz_list(&entry, sizeof(entry), 1, &cursor) == 1 && !listed)
 		listed = !strcmp((char *)entry.name, name) &&
-			 (entry.flags & (SHMZONE_ENTRY_COMMITTED | SHMZONE_ENTRY_STRICT)) == flags;
+			 (entry.flags & (SHMZONE_ENTRY_COMMITTED | SHMZONE_ENTRY_STRICT |
+					 SHMZONE_ENTRY_OWNED)) == flags;
 	if (zone)
 		shmz_close(zone);
 	return made && listed && !shmz_unlink(name);
@@ -297,7 +299,10 @@ TEST_F(lib, tool_creates_all_kinds)
 	tool(0, "create -c committed 1M");
 	tool(0, "create --strict strict 1M");
 	tool(0, "create -s --committed -l 64K both 1M");
+	tool(0, "create -o owned 1M");
+	tool(0, "walk owned");
 	ASSERT_TRUE(is_made("plain", 0));
+	ASSERT_TRUE(is_made("owned", SHMZONE_CREATE_OWNED));
 	ASSERT_TRUE(is_made("committed", SHMZONE_CREATE_COMMITTED));
 	ASSERT_TRUE(is_made("strict", SHMZONE_CREATE_STRICT));
 	ASSERT_TRUE(is_made("both", SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT));

@@ -14,7 +14,8 @@
  * Offset 0 is never an object; it serves as the NULL of offsets.
  *
  * Ownership. Objects belong to the zone: any process may free what another one
- * allocated. shmz_close() and the end of a process free no object. A zone ends,
+ * allocated. shmz_close() and the end of a process free no object. (Both are
+ * otherwise in owned zones, see SHMZ_OWNED.) A zone ends,
  * with all that is in it, when no process has it open or mapped any more; one
  * created with SHMZ_PERSIST not before shmz_unlink(), so that a program can be
  * restarted and find all as it was.
@@ -86,6 +87,12 @@ struct shmz;
  */
 #define SHMZ_STRICT	(1U << 3)
 /*
+ * The same: what a process allocates is its own. Nobody else can free it, and it is
+ * freed when the process ends or closes its last handle of the zone, but for what
+ * it has given away; see "Owners" below. To allocate takes a handle with caches.
+ */
+#define SHMZ_OWNED	(1U << 4)
+/*
  * The same, and shmz_open(): a handle without caches. Each call is then a system
  * call, and each free is checked in full before it returns. A handle that was
  * opened without it, of the same zone, is not affected.
@@ -101,7 +108,7 @@ struct shmz;
  * @mode: who may open the zone by its name, as for files, of 0666; the umask
  *	  does not apply. 0: 0600.
  * @flags: SHMZ_EXCL, SHMZ_PERSIST, which need a name; SHMZ_COMMITTED,
- *	   SHMZ_STRICT, SHMZ_UNCACHED; or 0
+ *	   SHMZ_STRICT, SHMZ_OWNED, SHMZ_UNCACHED; or 0
  */
 struct shmz_options {
 	size_t size;
@@ -489,6 +496,42 @@ void *shmz_pointer(const struct shmz *z, uint64_t offset);
 /* Where the zone is mapped, and its size: the range [base, base + size). */
 void *shmz_base(const struct shmz *z);
 uint64_t shmz_size(const struct shmz *z);
+
+/*
+ * Owners, see shmz_give(3)
+ *
+ * In a zone that was created with SHMZ_OWNED each object belongs to a *client*, a
+ * process with caches, or to nobody: then all may free it. shmz_free() of what is
+ * another's is -EPERM. The child of a fork is a client of its own. Errors: -EINVAL
+ * (no object), -EPERM (another's), -ESRCH (no such client), -ENOMEM, -ENXIO (this
+ * process is no client), -EOPNOTSUPP (the zone is not owned), -EACCES.
+ */
+
+/* The number of this process as a client, never used again. In all zones. */
+int shmz_client(const struct shmz *z, uint64_t *client);
+
+/*
+ * Wait until a client is gone, and what its caches held and it owned is free; for
+ * ever with SHMZ_FOREVER. Returns 0, -ETIMEDOUT or -EINTR. In all zones.
+ */
+int shmz_client_wait(const struct shmz *z, uint64_t client, uint64_t timeout_ns);
+
+/* Give an object to another client, or with 0 to nobody. */
+int shmz_give(struct shmz *z, void *p, uint64_t client);
+
+/* Let whoever learns of an object take it; until then it stays this process's. */
+int shmz_offer(struct shmz *z, void *p);
+
+/* Take what @client offers, else -EPERM, or with 0 what is nobody's. One succeeds. */
+int shmz_take(struct shmz *z, void *p, uint64_t client);
+
+/*
+ * Up to @count objects in the order of offsets, SHMZONE_WALK_MAX at a time at most.
+ * *@cursor is 0 to begin with, and behind the last. @object_size is
+ * sizeof(objects[0]). Returns how many, or a negative errno value. In all zones.
+ */
+int shmz_walk(const struct shmz *z, uint64_t *cursor, struct shmzone_object *objects,
+	      size_t object_size, unsigned int count);
 
 /*
  * Figures

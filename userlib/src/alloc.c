@@ -212,7 +212,7 @@ static noinline int free_slow(struct shmz *z, const void *p, uint64_t bytes)
 	class = SHMZONE_PAGE_CLASS(entry);
 	if (SHMZONE_PAGE_KIND(entry) == SHMZONE_KIND_SLAB &&
 	    (!bytes || class_of(z, bytes) == class) &&
-	    !cache_drain(z, class, SHMZONE_PAGE_GROUP(entry), offset))
+	    !cache_drain(z, entry, offset))
 		return 0;
 	return free_by_call(z, offset, bytes);
 }
@@ -248,6 +248,7 @@ size_t shmz_usable_size(const struct shmz *z, const void *p)
 	entry = page_entry(z, offset);
 	switch (SHMZONE_PAGE_KIND(entry)) {
 	case SHMZONE_KIND_SLAB:
+	case SHMZONE_KIND_MIXED:
 		return z->class[SHMZONE_PAGE_CLASS(entry)].slot_bytes;
 	case SHMZONE_KIND_SPAN:
 		return query(z, p, &args) ? 0 : args.out_bytes;
@@ -284,7 +285,7 @@ static bool fits(const struct shmz *z, uint32_t entry, size_t usable,
 
 	if (bytes > usable)
 		return false;
-	if (SHMZONE_PAGE_KIND(entry) == SHMZONE_KIND_SLAB)
+	if (SHMZONE_PAGE_KIND(entry) != SHMZONE_KIND_SPAN)
 		return bytes > z->class[class - 1].slot_bytes;
 	return bytes > z->slot_bytes_max && !((usable - bytes) >> page_shift(z));
 }

@@ -55,6 +55,15 @@ static int call(const struct shmz *z, const struct own *own, unsigned long cmd,
 
 	if (!own->fresh)
 		return ret;
+	/*
+	 * The child of a fork is no client before it touches its caches. The kernel
+	 * is to do that, as it answers with an errno where a touch is SIGBUS: it
+	 * looks there for the size of a structure, and finds 0.
+	 */
+	if (ret == -ENXIO) {
+		lib_ioctl(z->fd, SHMZONE_CACHE_CLIENT, own->cache);
+		ret = lib_ioctl(z->fd, cmd, args);
+	}
 	/* Who had the number before vanished in the middle of something. */
 	if (ret == -EBUSY) {
 		store(own->cache->busy, 0);
@@ -96,14 +105,20 @@ int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
 	return -EAGAIN;
 }
 
+/* Whether a cache that is set up is not for slots of a page, as another owns them. */
+static bool is_foreign(const struct own *own, uint32_t entry)
+{
+	return SHMZONE_PAGE_TAG(load(own->cache->page_entry)) != SHMZONE_PAGE_TAG(entry);
+}
+
 static bool push_own(const struct own *own, uint32_t bin, uint64_t offset)
 {
 	return cache_push(own->cache, &own->cache->bin[bin], offset);
 }
 
-int cache_drain(struct shmz *z, uint32_t class, uint32_t group,
-		uint64_t offset)
+int cache_drain(struct shmz *z, uint32_t entry, uint64_t offset)
 {
+	uint32_t class = SHMZONE_PAGE_CLASS(entry), group = SHMZONE_PAGE_GROUP(entry);
 	struct shmzone_cache_drain args = {
 		.size = sizeof(args),
 		.size_class = class,
@@ -116,6 +131,8 @@ int cache_drain(struct shmz *z, uint32_t class, uint32_t group,
 	if (!find_own(z, &own))
 		return -EAGAIN;
 	if (!own.fresh) {
+		if (load(own.cache->page_entry) && is_foreign(&own, entry))
+			return -EAGAIN;
 		if (group)
 			bin = load(own.cache->bin_of[group][class]);
 		if (push_own(&own, bin, offset))
@@ -123,7 +140,7 @@ int cache_drain(struct shmz *z, uint32_t class, uint32_t group,
 	}
 	args.cache = own.number;
 	for (tries = 0; tries < TRIES; tries++) {
-		if (call(z, &own, SHMZONE_CACHE_DRAIN, &args))
+		if (call(z, &own, SHMZONE_CACHE_DRAIN, &args) || is_foreign(&own, entry))
 			break;
 		if (push_own(&own, args.out_bin, offset))
 			return 0;

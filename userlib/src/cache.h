@@ -204,14 +204,17 @@ static always_inline bool cache_free(struct shmz *z, const void *p)
 	return cache_push(c, &c->bin[class], offset);
 }
 
-/* The same where the size is known, and taken for right. */
+/*
+ * The same where the size is known, and taken for right. In owned zones it is not
+ * done: whose the object is has to be known too.
+ */
 static always_inline bool cache_free_sized(struct shmz *z, const void *p,
 					   size_t bytes)
 {
 	struct shmzone_cache *c = caches[z->slot];
 	uint64_t offset = raw_offset(z, p);
 
-	if (unlikely(!is_plausible(z, offset)))
+	if (unlikely(offset >= z->sized_bytes) || unlikely(offset % 8))
 		return false;
 	return cache_push(c, cache_bin(c, steps_of(z, bytes)), offset);
 }
@@ -225,9 +228,11 @@ static always_inline bool cache_free_sized(struct shmz *z, const void *p,
 int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
 		 uint64_t *offset);
 
-/* Put a slot into its bin, after CACHE_DRAIN if need be; -EAGAIN: use FREE. */
-int cache_drain(struct shmz *z, uint32_t class, uint32_t group,
-		uint64_t offset);
+/*
+ * Put a slot of a page with this page map entry into its bin, after CACHE_DRAIN if
+ * need be; -EAGAIN: use FREE.
+ */
+int cache_drain(struct shmz *z, uint32_t entry, uint64_t offset);
 
 /* alloc.c: free by a system call; @bytes 0: of any size. */
 int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes);

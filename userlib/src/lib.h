@@ -31,6 +31,8 @@
  * struct shmz - a handle
  * @base: where the data is
  * @bytes: its size
+ * @sized_bytes: the same where frees of known size may do without the page map,
+ *		  else 0
  * @page_map: the page map
  * @slot: which caches it has, see cache.h
  * @fd: the descriptor, which belongs to the handle
@@ -46,6 +48,7 @@
 struct shmz {
 	char *base;
 	uint64_t bytes;
+	uint64_t sized_bytes;
 	const volatile uint32_t *page_map;
 	uint32_t slot;
 	int fd;

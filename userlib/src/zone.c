@@ -18,7 +18,7 @@
 #define OPTIONS_SIZE_VER0	24
 
 #define OPTIONS_FLAGS	(SHMZ_EXCL | SHMZ_PERSIST | SHMZ_COMMITTED | SHMZ_STRICT | \
-			 SHMZ_UNCACHED)
+			 SHMZ_OWNED | SHMZ_UNCACHED)
 
 /* Bytes of a cache line, or a multiple. */
 #define LINE	64
@@ -40,6 +40,8 @@ static int ask_size(struct shmz *z, uint64_t *id)
 	if (!ret && !st.out_zone_bytes)
 		ret = -EINVAL;
 	z->bytes = st.out_zone_bytes;
+	/* In owned zones there is no free without a look at the page map. */
+	z->sized_bytes = st.out_kind & SHMZONE_CREATE_OWNED ? 0 : z->bytes;
 	*id = st.out_id;
 	return ret;
 }
@@ -170,7 +172,8 @@ static unsigned int create_flags(const struct shmz_options *o)
 	return (o->flags & SHMZ_EXCL ? SHMZONE_CREATE_EXCL : 0) |
 	       (o->flags & SHMZ_PERSIST ? SHMZONE_CREATE_PERSIST : 0) |
 	       (o->flags & SHMZ_COMMITTED ? SHMZONE_CREATE_COMMITTED : 0) |
-	       (o->flags & SHMZ_STRICT ? SHMZONE_CREATE_STRICT : 0);
+	       (o->flags & SHMZ_STRICT ? SHMZONE_CREATE_STRICT : 0) |
+	       (o->flags & SHMZ_OWNED ? SHMZONE_CREATE_OWNED : 0);
 }
 
 static int prepare_create(struct shmzone_create *args, const char *name,

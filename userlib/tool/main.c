@@ -14,7 +14,8 @@ static const char help[] =
 "       shmzone stat [-c | -r] NAME       figures of a zone\n"
 "       shmzone map [-C WHEN] NAME        a picture of a zone's pages\n"
 "       shmzone roots NAME                named objects of a zone\n"
-"       shmzone create [-cs] [-l LIMIT] [-m MODE] NAME SIZE\n"
+"       shmzone walk NAME                 all that is allocated, and whose it is\n"
+"       shmzone create [-cos] [-l LIMIT] [-m MODE] NAME SIZE\n"
 "                                         make a zone that persists\n"
 "       shmzone chmod MODE NAME           who may open it: 0600, 0664 ...\n"
 "       shmzone chown [UID][:GID] NAME    whose it is, by number\n"
@@ -26,6 +27,7 @@ static const char help[] =
 "  -r, --raw           one \"name value\" a line, in bytes, for scripts\n"
 "  -C, --color=WHEN    auto (the default), always or never\n"
 "  -c, --committed     (create) allocating brings the memory in\n"
+"  -o, --owned         (create) what a process allocates goes with it\n"
 "  -s, --strict        (create) what is not allocated cannot be touched\n"
 "  -l, --limit=LIMIT   how much may be taken\n"
 "  -m, --mode=MODE     who may open it (0600)\n"
@@ -44,6 +46,7 @@ static const struct command {
 	{ "stat", cmd_stat },
 	{ "map", cmd_map },
 	{ "roots", cmd_roots },
+	{ "walk", cmd_walk },
 	{ "create", cmd_create },
 	{ "chmod", cmd_chmod },
 	{ "chown", cmd_chown },

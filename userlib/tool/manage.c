@@ -124,13 +124,15 @@ static bool parse_create(int argc, char **argv, struct shmz_options *opts)
 		{ "mode", required_argument, NULL, 'm' },
 		{ "committed", no_argument, NULL, 'c' },
 		{ "strict", no_argument, NULL, 's' },
+		{ "owned", no_argument, NULL, 'o' },
 		{ 0 }
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "l:m:cs", options, NULL)) != -1) {
-		if (c == 'c' || c == 's') {
-			opts->flags |= c == 'c' ? SHMZ_COMMITTED : SHMZ_STRICT;
+	while ((c = getopt_long(argc, argv, "l:m:cos", options, NULL)) != -1) {
+		if (c == 'c' || c == 's' || c == 'o') {
+			opts->flags |= c == 'c' ? SHMZ_COMMITTED :
+				       c == 's' ? SHMZ_STRICT : SHMZ_OWNED;
 			continue;
 		}
 		if (c == 'l' && parse_size(optarg, &opts->limit))

@@ -47,6 +47,7 @@ struct run runs_at(const struct runs *runs, uint64_t first)
 		run.pages = span_pages(runs, first);
 		break;
 	case SHMZONE_KIND_SLAB:
+	case SHMZONE_KIND_MIXED:
 		run.use = SHMZONE_PAGE_CLASS(entry);
 		run.pages = alike(runs, first, entry);
 		break;

@@ -26,6 +26,7 @@ int cmd_info(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_roots(int argc, char **argv);
+int cmd_walk(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_chmod(int argc, char **argv);

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The library in owned zones. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "utils.h"
+#include "userlib.h"
+
+#define LONG_NS	60000000000ULL
+
+/* What a child is to do, and what it says. */
+struct note {
+	struct shmz *z;
+	uint64_t parent;
+	uint64_t client;
+	uint64_t offset;
+	void *object;
+};
+
+FIXTURE(owned) {
+	struct shmz *z;
+	uint64_t client;
+	struct note *note;
+};
+
+FIXTURE_SETUP(owned)
+{
+	struct shmz_options opts = { .size = sizeof(opts), .flags = SHMZ_OWNED };
+
+	self->z = shmz_create(NULL, 64 * MIB, &opts);
+	ASSERT_TRUE(!!self->z);
+	ASSERT_EQ(0, shmz_free(self->z, shmz_alloc(self->z, 64)));
+	ASSERT_EQ(0, shmz_client(self->z, &self->client));
+	self->note = mmap(NULL, sizeof(*self->note), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(self->note != MAP_FAILED);
+	self->note->z = self->z;
+	self->note->parent = self->client;
+}
+
+FIXTURE_TEARDOWN(owned)
+{
+	shmz_close(self->z);
+}
+
+/* Objects that are no free slots of caches. */
+static int count_objects(struct shmz *z, uint64_t owner)
+{
+	struct shmzone_object objects[64];
+	uint64_t cursor = 0;
+	int i, n, count = 0;
+
+	do {
+		n = shmz_walk(z, &cursor, objects, sizeof(objects[0]), ARRAY_SIZE(objects));
+		for (i = 0; i < n; i++)
+			count += !(objects[i].flags & SHMZONE_OBJECT_CACHED) &&
+				 objects[i].owner == owner;
+	} while (n > 0 && cursor);
+	return n < 0 ? n : count;
+}
+
+/* A child, which has the parent's handle, frees the parent's object in each way. */
+static int frees_foreign(void *arg)
+{
+	struct note *note = arg;
+	void *own[200];
+	int i;
+
+	/* Its cache is set up by the first, and full of room by the others. */
+	for (i = 0; i < 200; i++) {
+		own[i] = shmz_alloc(note->z, 64);
+		if (!own[i] || own[i] == note->object)
+			return 1;
+	}
+	for (i = 0; i < 200; i++)
+		if (shmz_free(note->z, own[i]))
+			return 2;
+	if (shmz_free(note->z, note->object) != -EPERM)
+		return 3;
+	if (shmz_free_sized(note->z, note->object, 64) != -EPERM)
+		return 4;
+	return shmz_client(note->z, &note->client) ? 5 : 0;
+}
+
+TEST_F(owned, foreign_frees_are_refused_at_once)
+{
+	self->note->object = shmz_alloc(self->z, 64);
+	ASSERT_EQ(0, in_child(frees_foreign, self->note));
+	ASSERT_NE(self->client, self->note->client);
+	ASSERT_EQ(0, shmz_client_wait(self->z, self->note->client, LONG_NS));
+	ASSERT_EQ(1, count_objects(self->z, self->client));
+	ASSERT_EQ(0, shmz_free_sized(self->z, self->note->object, 64));
+	ASSERT_EQ(0, count_objects(self->z, self->client));
+}
+
+static int leaves_objects(void *arg)
+{
+	struct note *note = arg;
+	void *offered, *given;
+	int i;
+
+	for (i = 0; i < 1000; i++)
+		if (!shmz_alloc(note->z, 16 + i))
+			return 1;
+	offered = shmz_alloc(note->z, 100);
+	given = shmz_alloc(note->z, 100000);
+	if (shmz_offer(note->z, offered) || shmz_give(note->z, given, note->parent))
+		return 2;
+	note->offset = shmz_offset(note->z, given);
+	if (shmz_client(note->z, &note->client))
+		return 3;
+	return count_objects(note->z, note->client) == 1001 ? 0 : 4;
+}
+
+TEST_F(owned, what_a_child_leaves_is_freed)
+{
+	void *given;
+
+	ASSERT_EQ(0, in_child(leaves_objects, self->note));
+	ASSERT_EQ(0, shmz_client_wait(self->z, self->note->client, LONG_NS));
+	ASSERT_EQ(0, count_objects(self->z, self->note->client));
+	ASSERT_EQ(1, count_objects(self->z, self->client));
+	given = shmz_pointer(self->z, self->note->offset);
+	ASSERT_EQ(100000 / 4096 * 4096 + 4096, shmz_usable_size(self->z, given));
+	ASSERT_EQ(-ESRCH, shmz_give(self->z, given, self->note->client));
+	ASSERT_EQ(0, shmz_free(self->z, given));
+}
+
+TEST_F(owned, an_object_goes_from_hand_to_hand)
+{
+	void *p = shmz_alloc(self->z, 64);
+
+	ASSERT_EQ(-EPERM, shmz_take(self->z, p, 0));
+	ASSERT_EQ(0, shmz_offer(self->z, p));
+	ASSERT_EQ(0, shmz_take(self->z, p, self->client));
+	ASSERT_EQ(64, shmz_usable_size(self->z, p));
+	ASSERT_EQ(0, shmz_give(self->z, p, 0));
+	ASSERT_EQ(-EPERM, shmz_give(self->z, p, 0));
+	ASSERT_EQ(1, count_objects(self->z, 0));
+	ASSERT_EQ(0, shmz_take(self->z, p, 0));
+	ASSERT_EQ(0, shmz_free(self->z, p));
+	ASSERT_EQ(-EINVAL, shmz_free(self->z, p));
+}
+
+TEST(zones_without_owners)
+{
+	struct shmz *z = shmz_create(NULL, MIB, NULL);
+	void *p = shmz_alloc(z, 64);
+
+	ASSERT_EQ(-EOPNOTSUPP, shmz_give(z, p, 0));
+	ASSERT_EQ(1, count_objects(z, 0));
+	ASSERT_EQ(0, shmz_free(z, p));
+	ASSERT_EQ(0, count_objects(z, 0));
+	shmz_close(z);
+}
+
+TEST_HARNESS_MAIN
