@@ -156,6 +156,7 @@ static bool free_cached(struct shmz *z, uint64_t offset, bool *may_drain)
 {
 	struct shmzone_cache *c = caches[z->slot];
 	uint32_t entry, class, group;
+	bool foreign;
 
 	if (!is_plausible(z, offset))
 		return false;
@@ -164,12 +165,14 @@ static bool free_cached(struct shmz *z, uint64_t offset, bool *may_drain)
 		return false;
 	class = SHMZONE_PAGE_CLASS(entry);
 	group = SHMZONE_PAGE_GROUP(entry);
-	if (cache_push(c, bin_of(c, class, group), offset))
+	/* What another one owns is the kernel's to refuse, before it is used again. */
+	foreign = SHMZONE_PAGE_TAG(entry) != SHMZONE_PAGE_TAG(load(c->page_entry));
+	if (!foreign && cache_push(c, bin_of(c, class, group), offset))
 		return true;
 	if (!*may_drain)
 		return false;
 	*may_drain = false;
-	return !cache_drain(z, class, group, offset);
+	return !cache_drain(z, entry, offset);
 }
 
 ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n)
