@@ -108,7 +108,8 @@ static bool at_work(struct cache *cache)
 static void set_thread(struct cache *cache)
 {
 	lockdep_assert_held(&cache->lock);
-	if (cache->thread == task_pid(current))
+	/* The child of vfork() acts in the name of its parent, which outlives it. */
+	if (cache->thread == task_pid(current) || current->vfork_done)
 		return;
 	put_pid(cache->thread);
 	cache->thread = get_pid(task_pid(current));

@@ -341,6 +341,7 @@ static char stack[2][65536] __attribute__((aligned(16)));
 TEST_F(cache, clones_that_share_the_memory)
 {
 	static const int flags[] = { CLONE_VM, CLONE_VM | CLONE_VFORK };
+	struct shmzone_cache_reclaim answer;
 	struct client_arg arg = { self->zone, self->class, self->caches };
 	int i, status;
 	pid_t child;
@@ -354,11 +355,17 @@ TEST_F(cache, clones_that_share_the_memory)
 		ASSERT_EQ(0, status);
 		ASSERT_EQ(30, cache_used(self->caches, self->class));
 	}
+	refill(self->zone, 1, self->class, 0, NULL);
 	child = vfork();
 	if (!child)
 		_exit(uses_parents(&arg));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	ASSERT_EQ(30, cache_used(self->caches, self->class));
+	/* It used the cache in this thread's name, which is at work on it again. */
+	cache_at(self->caches, 1)->busy = 1;
+	reclaim(self->zone, &answer);
+	ASSERT_EQ(1, answer.out_busy);
+	cache_at(self->caches, 1)->busy = 0;
 	munmap(self->caches, caches_bytes());
 	nothing_left(self->zone, 0);
 }
