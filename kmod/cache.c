@@ -181,7 +181,6 @@ static void add_capacity(struct cache *cache, s64 bytes, u64 *all, u64 *own)
 /* Take all that is in a bin, and its capacity; however the thread counts. */
 static u32 empty_bin(struct cache *cache, u32 bin)
 {
-	struct shmzone *zone = cache->client->zone;
 	u32 left = cache->m.magazine[bin].capacity;
 	u64 offsets[HEAP_BATCH_MAX];
 	u32 n, freed = 0;

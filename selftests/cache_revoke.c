@@ -20,14 +20,6 @@
 #include "utils.h"
 #include "caches.h"
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 /* Fills many caches in a zone that has a limit. Gives what they hold. */
 static __u64 fill_caches(int zone, struct shmzone_cache *caches, unsigned int count)
 {

@@ -27,8 +27,8 @@
  *
  * The kernel brings the pages of a cache in as they are needed: with CACHE_REFILL
  * and CACHE_DRAIN, where a shortage is ENOMEM or EDQUOT, or when they are
- * touched, where it is SIGBUS. So is the first touch by a child that has mapped caches of the zone
- * once more before that, or may not be a client.
+ * touched, where it is SIGBUS. So is the first touch by a child that has mapped
+ * caches of the zone once more before that, or may not be a client.
  *
  * A cache begins with a struct shmzone_cache. The words after it hold offsets
  * of free slots. A *bin* is a class and group, whose words lie from its @base
