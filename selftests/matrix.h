@@ -21,7 +21,7 @@
 struct cell {
 	char *map;		/* the first half of the area, aligned to 2 MiB */
 	size_t bytes;		/* mapped there */
-	char *at;		/* the page of it that shows the object; of caches, one without stock */
+	char *at;		/* the page that shows the object; of caches, an empty one */
 	size_t page;
 	__u64 start;		/* of @map, for mmap */
 	__u64 offset;		/* of @at */

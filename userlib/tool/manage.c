@@ -117,6 +117,21 @@ static int exit_code(const char *name, int ret)
 	return ret < 0 ? fail(name, -ret) : EXIT_OK;
 }
 
+/* The flag of a kind of zone, or 0. */
+static unsigned int kind_flag(int c)
+{
+	switch (c) {
+	case 'c':
+		return SHMZ_COMMITTED;
+	case 's':
+		return SHMZ_STRICT;
+	case 'o':
+		return SHMZ_OWNED;
+	default:
+		return 0;
+	}
+}
+
 static bool parse_create(int argc, char **argv, struct shmz_options *opts)
 {
 	static const struct option options[] = {
@@ -130,11 +145,9 @@ static bool parse_create(int argc, char **argv, struct shmz_options *opts)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "l:m:cos", options, NULL)) != -1) {
-		if (c == 'c' || c == 's' || c == 'o') {
-			opts->flags |= c == 'c' ? SHMZ_COMMITTED :
-				       c == 's' ? SHMZ_STRICT : SHMZ_OWNED;
+		opts->flags |= kind_flag(c);
+		if (kind_flag(c))
 			continue;
-		}
 		if (c == 'l' && parse_size(optarg, &opts->limit))
 			continue;
 		if (c == 'm' && parse_mode(optarg, &opts->mode))
