@@ -362,7 +362,9 @@ bool slabs_become(int zone, __u64 slabs)
 	for (i = 0; i < 1000; i++) {
 		if (_try_stat(zone, &stat))
 			return false;
-		if (stat.out_slabs == slabs)
+		/* The pages of the last one go a moment after it. */
+		if (stat.out_slabs == slabs &&
+		    (slabs || stat.out_spans || !stat.out_taken_bytes))
 			return true;
 		usleep(20000);
 	}
