@@ -194,11 +194,10 @@ static u32 free_slots(struct owned_batch *batch, u32 i)
 {
 	struct slab *slab = slab_at(batch->heap, batch->offsets[i]);
 	struct heap_shard *shard;
-	u32 home, first = i;
+	u32 first = i;
 
 	if (!slab)
 		return 0;
-	home = slab->home;
 	shard = heap_shard(batch->heap, slab);
 	if (!shard) {
 		owned_refuse(batch, i, HEAP_BAD_NOT_LIVE);
@@ -208,7 +207,8 @@ static u32 free_slots(struct owned_batch *batch, u32 i)
 	do {
 		free_slot(batch, i++, shard, slab);
 		slab = i < batch->n ? slab_at(batch->heap, batch->offsets[i]) : NULL;
-	} while (slab && slab->home == home);
+		/* Its home would not do: the tag may have gone to another owner by now. */
+	} while (slab && heap_shard(batch->heap, slab) == shard);
 	core_unlock(&shard->lock);
 	return i - first;
 }
