@@ -107,12 +107,14 @@ static bool at_work(struct cache *cache)
 
 static void set_thread(struct cache *cache)
 {
+	/* The child of vfork() acts in the name of its parent, whoever that is. */
+	struct pid *thread = current->vfork_done ? NULL : task_pid(current);
+
 	lockdep_assert_held(&cache->lock);
-	/* The child of vfork() acts in the name of its parent, which outlives it. */
-	if (cache->thread == task_pid(current) || current->vfork_done)
+	if (cache->thread == thread)
 		return;
 	put_pid(cache->thread);
-	cache->thread = get_pid(task_pid(current));
+	cache->thread = get_pid(thread);
 }
 
 /* Steps of the thread. */
