@@ -82,7 +82,13 @@ static int frees_foreign(void *arg)
 		return 3;
 	if (shmz_free_sized(note->z, note->object, 64) != -EPERM)
 		return 4;
-	return shmz_client(note->z, &note->client) ? 5 : 0;
+	own[0] = note->object;
+	if (shmz_free_batch(note->z, own, 1) != -EPERM)
+		return 5;
+	for (i = 0; i < 200; i++)
+		if (shmz_alloc(note->z, 64) == note->object)
+			return 6;
+	return shmz_client(note->z, &note->client) ? 7 : 0;
 }
 
 TEST_F(owned, foreign_frees_are_refused_at_once)
@@ -94,6 +100,37 @@ TEST_F(owned, foreign_frees_are_refused_at_once)
 	ASSERT_EQ(1, count_objects(self->z, self->client));
 	ASSERT_EQ(0, shmz_free_sized(self->z, self->note->object, 64));
 	ASSERT_EQ(0, count_objects(self->z, self->client));
+}
+
+/* Whatever a child calls first makes it a client; its parent never used a cache. */
+static int allocates_a_span(void *arg)
+{
+	return shmz_alloc(arg, 100000) ? 0 : errno;
+}
+
+static int allocates_many(void *arg)
+{
+	void *many[500];
+
+	return shmz_alloc_batch(arg, 64, many, 500) == 500 ? 0 : 1;
+}
+
+static int asks_who_it_is(void *arg)
+{
+	uint64_t client;
+
+	return -shmz_client(arg, &client);
+}
+
+TEST(first_calls_of_children)
+{
+	struct shmz_options opts = { .size = sizeof(opts), .flags = SHMZ_OWNED };
+	struct shmz *z = shmz_create(NULL, 64 * MIB, &opts);
+
+	ASSERT_EQ(0, in_child(allocates_a_span, z));
+	ASSERT_EQ(0, in_child(allocates_many, z));
+	ASSERT_EQ(0, in_child(asks_who_it_is, z));
+	shmz_close(z);
 }
 
 static int leaves_objects(void *arg)

@@ -26,7 +26,7 @@ static void *alloc_by_call(struct shmz *z, size_t bytes,
 	args->bytes = at_least_one(bytes);
 	args->offsets = (uintptr_t)&offset;
 	args->count = 1;
-	ret = lib_ioctl(z->fd, SHMZONE_ALLOC, args);
+	ret = client_ioctl(z, SHMZONE_ALLOC, args);
 	return ret ? fail(ret) : z->base + offset;
 }
 

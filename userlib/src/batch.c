@@ -38,7 +38,7 @@ static int alloc_round(struct shmz *z, struct shmzone_alloc *args, void **out)
 	int ret;
 
 	args->offsets = (uintptr_t)out;
-	ret = lib_ioctl(z->fd, SHMZONE_ALLOC, args);
+	ret = client_ioctl(z, SHMZONE_ALLOC, args);
 	if (ret)
 		return ret;
 	for (i = 0; i < args->out_count; i++) {

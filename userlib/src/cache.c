@@ -47,23 +47,26 @@ static bool find_own(const struct shmz *z, struct own *own)
 	return own->fresh || !load(own->cache->busy);
 }
 
+int client_ioctl(const struct shmz *z, unsigned long cmd, void *args)
+{
+	int ret = lib_ioctl(z->fd, cmd, args);
+
+	if (ret != -ENXIO || z->slot == SLOT_NONE)
+		return ret;
+	/* The kernel looks there for the size of a structure, and finds 0. */
+	lib_ioctl(z->fd, SHMZONE_CACHE_CLIENT, slot_cache(z->slot, 0));
+	return lib_ioctl(z->fd, cmd, args);
+}
+
 /* REFILL or DRAIN; with the first one that works the cache is set up. */
 static int call(const struct shmz *z, const struct own *own, unsigned long cmd,
 		void *args)
 {
-	int ret = lib_ioctl(z->fd, cmd, args);
+	int ret;
 
 	if (!own->fresh)
-		return ret;
-	/*
-	 * The child of a fork is no client before it touches its caches. The kernel
-	 * is to do that, as it answers with an errno where a touch is SIGBUS: it
-	 * looks there for the size of a structure, and finds 0.
-	 */
-	if (ret == -ENXIO) {
-		lib_ioctl(z->fd, SHMZONE_CACHE_CLIENT, own->cache);
-		ret = lib_ioctl(z->fd, cmd, args);
-	}
+		return lib_ioctl(z->fd, cmd, args);
+	ret = client_ioctl(z, cmd, args);
 	/* Who had the number before vanished in the middle of something. */
 	if (ret == -EBUSY) {
 		store(own->cache->busy, 0);

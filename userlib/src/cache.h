@@ -234,6 +234,13 @@ int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
  */
 int cache_drain(struct shmz *z, uint32_t entry, uint64_t offset);
 
+/*
+ * A command that wants the process to be a client, tried again once if it is none:
+ * the child of a fork becomes one when it touches its caches, which the kernel is to
+ * do, as it answers with an errno where a touch is SIGBUS.
+ */
+int client_ioctl(const struct shmz *z, unsigned long cmd, void *args);
+
 /* alloc.c: free by a system call; @bytes 0: of any size. */
 int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes);
 

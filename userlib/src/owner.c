@@ -2,12 +2,12 @@
 /*
  * Owned zones: who owns what, and handing it on; and the walk over a zone.
  */
-#include "lib.h"
+#include "cache.h"
 
 int shmz_client(const struct shmz *z, uint64_t *client)
 {
 	struct shmzone_cache_client args = { .size = sizeof(args) };
-	int ret = lib_ioctl(z->fd, SHMZONE_CACHE_CLIENT, &args);
+	int ret = client_ioctl(z, SHMZONE_CACHE_CLIENT, &args);
 
 	if (!ret)
 		*client = args.out_client;
@@ -37,7 +37,7 @@ int shmz_give(struct shmz *z, void *p, uint64_t client)
 		.client = client,
 	};
 
-	return lib_ioctl(z->fd, SHMZONE_GIVE, &args);
+	return client_ioctl(z, SHMZONE_GIVE, &args);
 }
 
 int shmz_offer(struct shmz *z, void *p)
@@ -49,7 +49,7 @@ int shmz_offer(struct shmz *z, void *p)
 		.count = 1,
 	};
 
-	return lib_ioctl(z->fd, SHMZONE_OFFER, &args);
+	return client_ioctl(z, SHMZONE_OFFER, &args);
 }
 
 int shmz_take(struct shmz *z, void *p, uint64_t client)
@@ -62,7 +62,7 @@ int shmz_take(struct shmz *z, void *p, uint64_t client)
 		.client = client,
 	};
 
-	return lib_ioctl(z->fd, SHMZONE_TAKE, &args);
+	return client_ioctl(z, SHMZONE_TAKE, &args);
 }
 
 int shmz_walk(const struct shmz *z, uint64_t *cursor, struct shmzone_object *objects,
