@@ -359,6 +359,17 @@ static bool enter(struct process *p)
 	return true;
 }
 
+/*
+ * Who is not of this process, as the child of vfork(2), must not take the lock: if
+ * it is killed then, nobody gives it back.
+ */
+static bool is_of(const struct process *p)
+{
+	pid_t pid = load(p->pid);
+
+	return !pid || pid == getpid();
+}
+
 /* What else is allocated meanwhile has the number already. */
 static void register_thread(struct process *p)
 {
@@ -367,7 +378,7 @@ static void register_thread(struct process *p)
 	uint64_t signals;
 
 	block_signals(&signals);
-	if (!has_number(p) && try_lock(&p->lock)) {
+	if (!has_number(p) && is_of(p) && try_lock(&p->lock)) {
 		entered = enter(p);
 		unlock(&p->lock);
 	}
