@@ -230,12 +230,14 @@ static int victim(struct shared *shared, __u64 seed)
 {
 	struct shmzone_cache *caches = map_anew(shared);
 	struct victim victims[THREADS];
+	unsigned int i, slow;
 	pthread_t thread;
-	unsigned int i;
 
 	if (!caches)
 		return 1;
-	if (!set_timer(1 + next_random(&seed) % (100000U << next_random(&seed) % 6)))
+	/* Debug kernels take that long to begin. */
+	slow = kernel_debugs() ? 64 : 1;
+	if (!set_timer(1 + next_random(&seed) % (100000U << next_random(&seed) % 6) * slow))
 		return 3;
 	for (i = 0; i < THREADS; i++)
 		victims[i] = (struct victim) {
