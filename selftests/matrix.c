@@ -13,7 +13,9 @@
  *
  * A kind of zone is a variant and a column of the table.
  */
+#include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "caches.h"
@@ -349,25 +351,49 @@ static bool zone_holds(FIXTURE_DATA(matrix) *self)
 	       _try_free_at(c->zone, c->object) == 1;
 }
 
-/* "a; 6.12: b" is a, but b from Linux 6.12 on. */
-static const char *said_here(const char *cell, char *word, size_t size)
+static bool is_here(unsigned int major, unsigned int minor)
 {
-	unsigned int major, minor, here_major, here_minor;
+	unsigned int here_major, here_minor;
 	struct utsname name;
-	char text[64], *rest, *part;
-	int at;
 
 	if (uname(&name) ||
 	    sscanf(name.release, "%u.%u", &here_major, &here_minor) != 2)
-		return "a release that cannot be told";
+		return false;
+	return here_major > major || (here_major == major && here_minor >= minor);
+}
+
+/* Kernels that have it look more closely at pages that are to be pinned. */
+static bool has_memfd_secret(void)
+{
+	int fd = syscall(SYS_memfd_secret, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/*
+ * "a; 6.12: b" is a, but b from Linux 6.12 on; "a; 6.12 with memfd_secret: b" the
+ * same where there is this system call.
+ */
+static const char *said_here(const char *cell, char *word, size_t size)
+{
+	char text[64], *rest, *part;
+	unsigned int major, minor;
+	bool applies;
+	int at;
+
 	snprintf(text, sizeof(text), "%s", cell);
 	for (part = strtok_r(text, ";", &rest); part; part = strtok_r(NULL, ";", &rest)) {
 		at = 0;
-		if (sscanf(part, " %u.%u: %n", &major, &minor, &at) == 2 && at &&
-		    (here_major < major || (here_major == major && here_minor < minor)))
-			continue;
+		applies = true;
+		if (sscanf(part, " %u.%u: %n", &major, &minor, &at) == 2 && at)
+			applies = is_here(major, minor);
+		else if (sscanf(part, " %u.%u with memfd_secret: %n", &major, &minor, &at) == 2)
+			applies = is_here(major, minor) && has_memfd_secret();
 		part += at;
-		snprintf(word, size, "%s", part + strspn(part, " "));
+		if (applies)
+			snprintf(word, size, "%s", part + strspn(part, " "));
 	}
 	return word;
 }

@@ -60,7 +60,7 @@ TEST_F(lib, persist_needs_a_name)
 	struct shmz_options opts = { sizeof(opts), 0, 0, SHMZ_PERSIST };
 
 	is_null(EINVAL, shmz_create(NULL, ZONE_BYTES, &opts));
-	opts.flags = 16;
+	opts.flags = 1U << 31;
 	is_null(EOPNOTSUPP, shmz_create("never", ZONE_BYTES, &opts));
 }
 
