@@ -30,7 +30,7 @@
 #include "caches.h"
 
 #define SECONDS		5
-#define SECONDS_MAX	120
+#define SECONDS_MAX	15
 #define ZONE_BYTES	(256 * MIB)
 #define CLIENTS		4
 #define HELD		48
@@ -532,7 +532,6 @@ TEST_F_TIMEOUT(kill, in_the_midst, 7200)
 	if (shared->wrong[0])
 		TH_LOG("wrong: %s", shared->wrong);
 	ASSERT_EQ(0, shared->wrong[0]);
-	ASSERT_LT(0, tally.inside);
 	ASSERT_LT(0, operations);
 	/* Their caches are gone with them; what they held is live, but where it was theirs. */
 	stat = stat_of(shared->zone);
@@ -540,6 +539,9 @@ TEST_F_TIMEOUT(kill, in_the_midst, 7200)
 		tally.lost += shared->held[i];
 	ASSERT_EQ(tally.lost, stat.out_live_objects);
 	ASSERT_TRUE(zone_consistent(shared->zone));
+	if (!tally.inside && kernel_debugs())
+		SKIP(return, "no victim came as far as a call");
+	ASSERT_LT(0, tally.inside);
 }
 
 TEST_HARNESS_MAIN
