@@ -9,33 +9,33 @@
  *
  * Revocation
  *
- * A thread stores to @busy before it looks at anything else in its cache, and
- * uses no atomic operation. So the kernel takes the page of @busy away first, and
+ * A thread makes @key positive before it looks at any bin of its cache, and
+ * uses no atomic operation. So the kernel takes the page of @key away first, and
  * then looks:
  *
  *	thread				revocation
  *	------				----------
- *	busy = 1; faults?		cache's lock
+ *	key = BUSY; faults?		cache's lock
  *	  if so: cache's lock		page lock, which waits for those who are
  *	  find the page, lock it	  about to map the page
  *	  drop the cache's lock		unmap the page; drop the page lock
- *	  map it, drop the page lock	busy?
- *	take from bins, add to them	  1: leave it alone
- *	busy = 0			  0: take all there is, shut all bins
+ *	  map it, drop the page lock	key?
+ *	take from bins, add to them	  positive: leave it alone
+ *	key = what it was		  else: take all there is, shut all bins
  *					drop the cache's lock
  *
  * (It looks once more before all that: a cache that is busy as it is need not be
  * unmapped to learn that, which its thread and each fork would have to pay for.
- * A 0 proves nothing yet.)
+ * That it is not proves nothing yet.)
  *
- * A store to busy that came before the unmapping is seen; one that did not,
+ * A store of BUSY that came before the unmapping is seen; one that did not,
  * waits in the fault for the cache's lock and finds empty bins. The page lock is
  * what makes "unmapped" certain: the kernel maps the page of a fault after
  * ->fault() has returned, but under the page's lock if the page came locked
  * (VM_FAULT_LOCKED), which do_read_fault() and do_shared_fault() drop afterwards.
  * Nobody can be between finding the page and locking it while the cache's lock is
  * held. Pages other than the first need not be unmapped: words are touched
- * after the store to busy alone.
+ * after that store alone.
  *
  * A thread may end in the middle of an operation, and its cache stay busy. So the
  * cache remembers which thread made the last slow step. That is whose cache it is,
@@ -162,6 +162,7 @@ static int cache_begin(struct cache *cache)
 	set_thread(cache);
 	if (!cache->ready)
 		magazines_init(&cache->m, page_entry(cache));
+	magazines_show_key(&cache->m);
 	cache->ready = true;
 	cache->steps++;
 	return 0;

@@ -56,15 +56,18 @@ static_assert(SHMZONE_CACHE_BYTES % PAGE_SIZE == 0);
 static_assert(SHMZONE_CACHE_BINS == MAGAZINE_BINS);
 static_assert(SHMZONE_CACHE_FIRST_WORD == MAGAZINE_FIRST_WORD);
 static_assert(SHMZONE_CACHE_STOCK_MAX == MAGAZINE_STOCK_MAX);
-static_assert(sizeof(struct shmzone_cache) == sizeof(struct cache_head));
-static_assert(offsetof(struct shmzone_cache, bin) ==
-	      offsetof(struct cache_head, bin));
-static_assert(offsetof(struct shmzone_cache, bin_of) ==
+static_assert(offsetof(struct shmzone_cache, head) == MAGAZINE_HEAD_BYTES);
+static_assert(sizeof(struct shmzone_cache_head) == sizeof(struct cache_head));
+static_assert(offsetof(struct shmzone_cache_head, key) ==
+	      offsetof(struct cache_head, key));
+static_assert(offsetof(struct shmzone_cache_head, bin_of) ==
 	      offsetof(struct cache_head, bin_of));
-static_assert(offsetof(struct shmzone_cache, busy) ==
-	      offsetof(struct cache_head, busy));
-static_assert(offsetof(struct shmzone_cache, page_entry) ==
-	      offsetof(struct cache_head, page_entry));
+static_assert(offsetof(struct shmzone_cache_head, bin) ==
+	      offsetof(struct cache_head, bin));
+static_assert(SHMZONE_CACHE_BIN_WORD * sizeof(u64) ==
+	      offsetof(struct cache_head, bin));
+/* Whatever the page map has, with the key of a thread at work it is no class. */
+static_assert(SHMZONE_CACHE_BUSY >= 64);
 
 static atomic64_t last_client;
 

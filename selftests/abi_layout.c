@@ -68,7 +68,9 @@ ASSERT(SHMZONE_MMAP_CACHES == 562949953421312ULL);
 ASSERT(SHMZONE_CACHE_BYTES == 65536);
 ASSERT(SHMZONE_CACHES_MAX == 4096);
 ASSERT(SHMZONE_CACHE_BINS == 128);
-ASSERT(SHMZONE_CACHE_FIRST_WORD == 512);
+ASSERT(SHMZONE_CACHE_FIRST_WORD == 256);
+ASSERT(SHMZONE_CACHE_BIN_WORD == 128);
+ASSERT(SHMZONE_CACHE_BUSY == 128);
 ASSERT(SHMZONE_CACHE_STOCK_MAX == 1048576);
 ASSERT(SHMZONE_CACHE_DRAIN_ALL == 1);
 ASSERT(SHMZONE_CREATE_EXCL == 1);
@@ -324,20 +326,19 @@ MEMBER(root_list, after, 24, 32);
 MEMBER(root_list, after_len, 32, 36);
 MEMBER(root_list, out_count, 36, 40);
 
-SIZE(bin, 16);
+SIZE(bin, 8);
 MEMBER(bin, cur, 0, 4);
-MEMBER(bin, base, 4, 8);
-MEMBER(bin, end, 8, 12);
-MEMBER(bin, __reserved, 12, 16);
+MEMBER(bin, end, 4, 8);
 
-SIZE(cache, 3200);
-MEMBER(cache, __reserved, 0, 64);
-MEMBER(cache, bin, 64, 2112);
-MEMBER(cache, bin_of, 2112, 3136);
-MEMBER(cache, busy, 3136, 3140);
-MEMBER(cache, __reserved_busy, 3140, 3192);
-MEMBER(cache, page_entry, 3192, 3196);
-MEMBER(cache, __reserved_entry, 3196, 3200);
+SIZE(cache_head, 2048);
+MEMBER(cache_head, key, 0, 4);
+MEMBER(cache_head, __reserved, 4, 64);
+MEMBER(cache_head, bin_of, 64, 1024);
+MEMBER(cache_head, bin, 1024, 2048);
+
+SIZE(cache, 2984);
+MEMBER(cache, __reserved, 0, 936);
+MEMBER(cache, head, 936, 2984);
 
 SIZE(cache_refill, 32);
 MEMBER(cache_refill, size, 0, 4);

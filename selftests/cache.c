@@ -63,7 +63,7 @@ TEST_F(cache, begins_with_zeros)
 TEST_F(cache, refill_and_drain)
 {
 	struct shmzone_cache *cache = cache_at(self->caches, 1);
-	struct shmzone_bin *bin = &cache->bin[self->class];
+	struct shmzone_bin *bin = &cache->head.bin[self->class];
 	struct shmzone_cache_refill answer;
 	struct shmzone_cache_drain freed;
 	__u64 *words = cache_words(cache);
@@ -72,20 +72,20 @@ TEST_F(cache, refill_and_drain)
 	refill(self->zone, 1, self->class, 0, &answer);
 	ASSERT_EQ(self->class, answer.out_bin);
 	ASSERT_EQ(1, answer.out_count);
-	ASSERT_EQ(bin->base + 1, bin->cur);
+	ASSERT_EQ(1, cache_used(cache, self->class));
 	ASSERT_EQ(bin->cur, bin->end);
-	ASSERT_EQ((__u32)SHMZONE_KIND_SLAB << 10, cache->page_entry);
-	query(self->zone, words[bin->base], &(struct shmzone_query){});
+	ASSERT_EQ(0, cache->head.key + ((__u32)SHMZONE_KIND_SLAB << 10));
+	query(self->zone, words[bin->cur], &(struct shmzone_query){});
 	ASSERT_EQ(1, stat_of(self->zone).out_cached_objects);
 	ASSERT_EQ(64, stat_of(self->zone).out_cached_bytes);
 	ASSERT_EQ(1, stat_of(self->zone).out_live_objects);
 
 	/* Full and asked for more: it grows, and takes half. */
 	for (i = 0; i < 7; i++) {
-		bin->cur = bin->base;
+		bin->cur -= cache_used(cache, self->class);
 		refill(self->zone, 1, self->class, 0, &answer);
-		ASSERT_LT(last, bin->end - bin->base);
-		last = bin->end - bin->base;
+		ASSERT_LT(last, cache_capacity(cache, self->class));
+		last = cache_capacity(cache, self->class);
 	}
 	ASSERT_EQ(126, last);
 	ASSERT_EQ(63, answer.out_count);
@@ -96,8 +96,8 @@ TEST_F(cache, refill_and_drain)
 	ASSERT_EQ(63, freed.out_count);
 	ASSERT_EQ(63, cache_used(cache, self->class));
 	ASSERT_EQ(63, drain_all(self->zone, 1));
-	ASSERT_EQ(bin->base, bin->cur);
-	ASSERT_EQ(bin->base, bin->end);
+	ASSERT_EQ(0, cache_used(cache, self->class));
+	ASSERT_EQ(bin->cur, bin->end);
 	ASSERT_EQ(0, stat_of(self->zone).out_cached_objects);
 	munmap(self->caches, caches_bytes());
 	/* Those that were dropped from the bin above are still live. */
@@ -113,8 +113,8 @@ TEST_F(cache, other_groups)
 	refill(self->zone, 0, self->class, 7, &answer);
 	bin = answer.out_bin;
 	ASSERT_LE(SHMZONE_CLASSES, bin);
-	ASSERT_EQ(bin, self->caches->bin_of[7][self->class]);
-	query(self->zone, cache_words(self->caches)[self->caches->bin[bin].base], &found);
+	ASSERT_EQ(bin, self->caches->head.bin_of[7 - 1][self->class]);
+	query(self->zone, cache_words(self->caches)[self->caches->head.bin[bin].cur], &found);
 	ASSERT_EQ(7, found.out_group);
 	ASSERT_EQ(self->class, found.out_class);
 	munmap(self->caches, caches_bytes());
@@ -141,12 +141,13 @@ TEST_F(cache, refusals)
 	gives_errno(ENXIO, _try_client(other));
 	ASSERT_EQ(client_of(self->zone), client_of(reader));
 
-	self->caches->busy = 1;
+	cache_be_busy(self->caches);
 	fail_refill(EBUSY, self->zone, 0, self->class, 0, NULL);
 	fail_drain(EBUSY, self->zone, 0, self->class, 0, NULL);
 	gives_errno(EBUSY, _try_drain_all(self->zone, 0));
-	self->caches->busy = 0;
+	self->caches->head.key = 0;
 	refill(self->zone, 0, self->class, 0, NULL);
+	ASSERT_GT(0, (int)self->caches->head.key);
 	close(other);
 	close(reader);
 }
@@ -362,10 +363,10 @@ TEST_F(cache, clones_that_share_the_memory)
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	ASSERT_EQ(30, cache_used(self->caches, self->class));
 	/* It used the cache in this thread's name, which is at work on it again. */
-	cache_at(self->caches, 1)->busy = 1;
+	cache_be_busy(cache_at(self->caches, 1));
 	reclaim(self->zone, &answer);
 	ASSERT_EQ(1, answer.out_busy);
-	cache_at(self->caches, 1)->busy = 0;
+	cache_be_idle(cache_at(self->caches, 1));
 	munmap(self->caches, caches_bytes());
 	nothing_left(self->zone, 0);
 }

@@ -32,13 +32,13 @@ static void *scribbles(void *arg)
 	volatile __u32 *words = (volatile __u32 *)s->caches;
 
 	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
-		unsigned int at = rand_r(&s->seed) % (3200 / 4);
+		unsigned int at = rand_r(&s->seed) % (sizeof(*s->caches) / 4);
 
 		/* Mostly what could be right. */
 		words[at] = rand_r(&s->seed) % 3 ? rand_r(&s->seed) % 4096 :
 						   (unsigned int)rand_r(&s->seed);
-		s->caches->busy = 0;
-		cache_words(s->caches)[512 + rand_r(&s->seed) % 7680] =
+		cache_be_idle(s->caches);
+		cache_words(s->caches)[256 + rand_r(&s->seed) % 7819] =
 			(__u64)rand_r(&s->seed) % (2 * ZONE_BYTES);
 	}
 	return NULL;
@@ -129,7 +129,7 @@ TEST(wrong_words)
 	__u64 object = alloc(zone, 4096), mine;
 
 	ASSERT_EQ(8, cache_fill(zone, caches, 0, class, 8));
-	at = caches->bin[class].base;
+	at = caches->head.bin[class].cur - 7;
 	mine = cache_words(caches)[at];
 	cache_words(caches)[at] = ~0ULL;
 	cache_words(caches)[at + 1] = mine;

@@ -52,7 +52,7 @@ static volatile char *next_slot(const FIXTURE_DATA(kinds) *self, unsigned int in
 {
 	struct shmzone_cache *cache = cache_at(self->caches, index);
 
-	return self->data + cache_words(cache)[cache->bin[self->class].cur - 1];
+	return self->data + cache_words(cache)[cache->head.bin[self->class].cur];
 }
 
 /* Nothing is left of the slab: neither pages nor the right to touch them. */

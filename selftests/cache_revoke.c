@@ -84,13 +84,13 @@ TEST(busy_is_left_alone)
 
 	ASSERT_EQ(9, cache_fill(zone, caches, 0, class, 9));
 	ASSERT_EQ(9, cache_fill(zone, caches, 1, class, 9));
-	caches->busy = 1;
+	cache_be_busy(caches);
 	ASSERT_EQ(9, reclaim(zone, &answer));
 	ASSERT_EQ(1, answer.out_caches);
 	ASSERT_EQ(1, answer.out_busy);
 	ASSERT_EQ(9, cache_used(caches, class));
 	ASSERT_EQ(0, cache_used(cache_at(caches, 1), class));
-	caches->busy = 0;
+	cache_be_idle(caches);
 	ASSERT_EQ(9, reclaim(zone, &answer));
 	ASSERT_EQ(0, answer.out_busy);
 	ASSERT_EQ(0, stat_of(zone).out_live_objects);
@@ -131,24 +131,24 @@ TEST(busy_is_not_unmapped)
 {
 	int zone = create(control_fd(), MIB), i;
 	struct shmzone_cache *caches = map_caches_ok(zone, 1);
-	volatile __u32 *busy = &caches->busy;
+	volatile __u32 *key = &caches->head.key;
 	struct shmzone_cache_reclaim answer;
 	long before;
 
 	ASSERT_EQ(9, cache_fill(zone, caches, 0, class_of(zone, 64), 9));
-	*busy = 1;
+	cache_be_busy(caches);
 	before = faults();
 	for (i = 0; i < 1000; i++) {
 		ASSERT_EQ(0, reclaim(zone, &answer));
-		*busy = answer.out_busy;
+		*key = SHMZONE_CACHE_BUSY * answer.out_busy;
 	}
-	ASSERT_EQ(1, *busy);
+	ASSERT_EQ(SHMZONE_CACHE_BUSY, *key);
 	/* Others than those of this page may come at any time, but not so many. */
 	ASSERT_GT(500, faults() - before);
-	*busy = 0;
+	cache_be_idle(caches);
 	ASSERT_EQ(9, reclaim(zone, &answer));
 	before = faults();
-	*busy = 0;
+	cache_be_idle(caches);
 	ASSERT_LT(before, faults());
 }
 
@@ -167,7 +167,7 @@ static void *vanishes(void *arg)
 
 	v->id = syscall(SYS_gettid);
 	if (cache_fill(v->zone, v->caches, 1, v->class, 9) == 9)
-		cache_at(v->caches, 1)->busy = 1;
+		cache_be_busy(cache_at(v->caches, 1));
 	syscall(SYS_exit, 0);
 	return NULL;
 }
@@ -199,15 +199,15 @@ TEST(thread_that_vanished)
 		} else {
 			drain_all(zone, 1);
 		}
-		ASSERT_EQ(0, cache->busy);
+		ASSERT_GT(0, (int)cache->head.key);
 		ASSERT_EQ(0, stat_of(zone).out_live_objects);
 	}
 	/* Now it is this thread's, which lives. */
 	ASSERT_EQ(9, cache_fill(zone, caches, 1, v.class, 9));
-	cache->busy = 1;
+	cache_be_busy(cache);
 	ASSERT_EQ(0, reclaim(zone, &answer));
 	ASSERT_EQ(1, answer.out_busy);
-	ASSERT_EQ(1, cache->busy);
+	ASSERT_EQ(SHMZONE_CACHE_BUSY, cache->head.key);
 }
 
 /* The first thread of a process ends, and others go on: it is there, but dead. */

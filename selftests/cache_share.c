@@ -17,7 +17,7 @@
 /* Capacity of a bin, in bytes of slots. */
 static __u64 capacity(const struct shmzone_cache *cache, __u32 class, __u64 bytes)
 {
-	return (cache->bin[class].end - cache->bin[class].base) * bytes;
+	return cache_capacity(cache, class) * bytes;
 }
 
 /* A process that takes part: its end of a socket. */

@@ -95,7 +95,7 @@ static void *work(void *arg)
 
 	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
 		i = rand_r(&seed) % HELD;
-		/* So that the store to busy faults with stock in the cache. */
+		/* So that the store to the key faults with stock in the cache. */
 		if (s->slow && operations % 4 == 0)
 			madvise(cache_at(s->caches, me->index), page_bytes(),
 				MADV_DONTNEED);

@@ -25,12 +25,38 @@ struct shmzone_cache *cache_at(struct shmzone_cache *caches, unsigned int index)
 
 __u64 *cache_words(struct shmzone_cache *cache)
 {
-	return (__u64 *)cache;
+	return (__u64 *)&cache->head;
 }
 
 unsigned int cache_used(const struct shmzone_cache *cache, unsigned int bin)
 {
-	return cache->bin[bin].cur - cache->bin[bin].base;
+	const struct shmzone_cache_head *head = &cache->head;
+	unsigned int cur = head->bin[bin].cur;
+
+	/* Not set up. */
+	if (!cur)
+		return 0;
+	while (~((const __u64 *)head)[cur])
+		cur--;
+	return head->bin[bin].cur - cur;
+}
+
+unsigned int cache_capacity(const struct shmzone_cache *cache, unsigned int bin)
+{
+	const struct shmzone_bin *b = &cache->head.bin[bin];
+
+	return cache_used(cache, bin) + b->end - b->cur;
+}
+
+/* The key while the thread is not at work, and while it is. */
+void cache_be_idle(struct shmzone_cache *cache)
+{
+	cache->head.key = -((__u32)SHMZONE_KIND_SLAB << 10);
+}
+
+void cache_be_busy(struct shmzone_cache *cache)
+{
+	cache->head.key = SHMZONE_CACHE_BUSY;
 }
 
 int _try_refill(int zone, __u32 cache, __u32 class, __u32 group,
@@ -116,44 +142,49 @@ __u32 class_of(int zone, __u64 bytes)
 }
 
 /*
- * Take a word, or add one; false if the bin is empty, or full. The compiler is
- * not to move anything out of the time between the stores to busy.
+ * Take a word, or add one; false if the bin is empty, or full, or the cache is
+ * not set up. The compiler is not to move anything out of the time between the
+ * stores to the key.
  */
 static bool pop(struct shmzone_cache *cache, __u32 class, __u64 *offset)
 {
-	volatile struct shmzone_cache *c = cache;
+	volatile struct shmzone_cache_head *c = &cache->head;
 	volatile __u64 *words = cache_words(cache);
-	__u32 cur;
+	__u32 key = c->key, cur;
 	bool found;
 
-	c->busy = 1;
+	if ((int)key >= 0)
+		return false;
+	c->key = SHMZONE_CACHE_BUSY;
 	cur = c->bin[class].cur;
-	found = cur != c->bin[class].base;
+	*offset = words[cur];
+	found = ~*offset;
 	if (found) {
-		*offset = words[cur - 1];
 		if (cache_dawdle)
 			cache_dawdle();
 		c->bin[class].cur = cur - 1;
 	}
-	c->busy = 0;
+	c->key = key;
 	return found;
 }
 
 static bool push(struct shmzone_cache *cache, __u32 class, __u64 offset)
 {
-	volatile struct shmzone_cache *c = cache;
+	volatile struct shmzone_cache_head *c = &cache->head;
 	volatile __u64 *words = cache_words(cache);
-	__u32 cur;
+	__u32 key = c->key, cur;
 	bool room;
 
-	c->busy = 1;
+	if ((int)key >= 0)
+		return false;
+	c->key = SHMZONE_CACHE_BUSY;
 	cur = c->bin[class].cur;
 	room = cur != c->bin[class].end;
 	if (room) {
-		words[cur] = offset;
+		words[cur + 1] = offset;
 		c->bin[class].cur = cur + 1;
 	}
-	c->busy = 0;
+	c->key = key;
 	return room;
 }
 

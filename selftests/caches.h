@@ -14,6 +14,9 @@ int _try_map_caches(int zone, unsigned int count);
 struct shmzone_cache *cache_at(struct shmzone_cache *caches, unsigned int index);
 __u64 *cache_words(struct shmzone_cache *cache);
 unsigned int cache_used(const struct shmzone_cache *cache, unsigned int bin);
+unsigned int cache_capacity(const struct shmzone_cache *cache, unsigned int bin);
+void cache_be_idle(struct shmzone_cache *cache);
+void cache_be_busy(struct shmzone_cache *cache);
 
 int _try_refill(int zone, __u32 cache, __u32 class, __u32 group,
 		struct shmzone_cache_refill *answer);

@@ -133,7 +133,7 @@ static int peer_main(void *arg)
 	b->result = _try_alloc(b->zone, 64, 1, &b->offset);
 	if (b->result != -ENXIO)
 		return 1;
-	if (self->caches->page_entry)
+	if (self->caches->head.key)
 		return 2;
 	b->client = _try_client(b->zone);
 	for (;;) {
@@ -287,21 +287,23 @@ TEST_F(owned, slots_share_no_page)
 
 	/* By which a thread sees that a page is none of its own. */
 	refill(self->zone, 0, class_of(self->zone, 64), 0, NULL);
-	ASSERT_EQ(class_of(self->zone, 64), self->caches->page_entry ^ my_entry);
-	ASSERT_LT(0x3f, self->caches->page_entry ^ other_entry);
+	ASSERT_EQ(class_of(self->zone, 64), self->caches->head.key + my_entry);
+	ASSERT_LT(0x3f, self->caches->head.key + other_entry);
 }
 
 TEST_F(owned, a_cache_does_not_free_what_is_anothers)
 {
 	__u32 class = class_of(self->zone, 64);
 	__u64 other = peer_alloc(self);
-	struct shmzone_bin *bin = &self->caches->bin[class];
+	struct shmzone_bin *bin = &self->caches->head.bin[class];
+	unsigned int used;
 
 	refill(self->zone, 0, class, 0, NULL);
-	ASSERT_NE(bin->base, bin->cur);
-	free_at(self->zone, cache_words(self->caches)[bin->cur - 1]);
-	cache_words(self->caches)[bin->cur - 1] = other;
-	ASSERT_EQ(bin->cur - bin->base - 1, drain_all(self->zone, 0));
+	used = cache_used(self->caches, class);
+	ASSERT_NE(0, used);
+	free_at(self->zone, cache_words(self->caches)[bin->cur]);
+	cache_words(self->caches)[bin->cur] = other;
+	ASSERT_EQ(used - 1, drain_all(self->zone, 0));
 	ASSERT_EQ(1, stat_of(self->zone).out_bad_owner);
 	owner_is(self->board->client, self->zone, other);
 }
@@ -516,7 +518,7 @@ static int offers_on(void *arg)
 	struct board *b = self->board;
 	unsigned int i;
 
-	if (self->caches->page_entry)
+	if (self->caches->head.key)
 		return 1;
 	b->client = _try_client(b->zone);
 	for (i = 0;; i++) {

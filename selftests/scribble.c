@@ -103,18 +103,21 @@ static void scribble_data(struct shared *shared, unsigned int number, char *data
 /* Its cache: bins and words, by words, and by halves of them. */
 static void scribble_cache(struct shmzone_cache *cache, __u64 *random)
 {
-	volatile __u64 *words = (volatile __u64 *)cache;
+	volatile __u64 *words = cache_words(cache);
 	unsigned int i;
 
 	for (i = 0; i < 512; i++)
 		words[SHMZONE_CACHE_FIRST_WORD +
-		      next_random(random) % (SHMZONE_CACHE_BYTES / 8 - SHMZONE_CACHE_FIRST_WORD)] =
+		      next_random(random) % ((SHMZONE_CACHE_BYTES - sizeof(*cache)) / 8)] =
 			random_word(random);
 	/* Where the bins are left as they are, the kernel takes the words for what they say. */
 	for (i = 0; next_random(random) % 2 && i < 128; i++)
 		((volatile __u32 *)cache)[next_random(random) % (sizeof(*cache) / 4)] =
 			random_word(random);
-	cache->busy = next_random(random) % 8 == 0;
+	if (next_random(random) % 8)
+		cache_be_idle(cache);
+	else
+		cache_be_busy(cache);
 }
 
 /* And uses it, so that the kernel looks at what stands there. */

@@ -15,8 +15,12 @@
 #define ROOM_SLOTS_MIN		4
 #define OTHER_ROOM_SLOTS_MAX	32
 
+/* The bottom of bins without capacity. */
+#define NO_WORD		MAGAZINE_FIRST_WORD
+
 static_assert(sizeof(struct cache_head) <= MAGAZINE_FIRST_WORD * sizeof(u64));
-static_assert(MAGAZINE_FIRST_WORD * sizeof(u64) <= PAGE_SIZE);
+static_assert(MAGAZINE_HEAD_BYTES % sizeof(u64) == 0);
+static_assert(MAGAZINE_HEAD_BYTES + (NO_WORD + 1) * sizeof(u64) <= PAGE_SIZE);
 static_assert(MAGAZINE_WORDS <= U16_MAX);
 static_assert(CLASS_COUNT <= 64 && CLASS_COUNT < MAGAZINE_BINS);
 
@@ -28,11 +32,14 @@ static u32 room_for(u32 class, u32 group)
 	return clamp(slots, (u32)ROOM_SLOTS_MIN, most);
 }
 
+static u32 page_of(u32 word)
+{
+	return (MAGAZINE_HEAD_BYTES + word * sizeof(u64)) / PAGE_SIZE;
+}
+
 static u64 *word(const struct magazines *m, u32 i)
 {
-	u64 *words = m->page[i / (PAGE_SIZE / sizeof(u64))];
-
-	return words + i % (PAGE_SIZE / sizeof(u64));
+	return m->page[page_of(i)] + (MAGAZINE_HEAD_BYTES + i * sizeof(u64)) % PAGE_SIZE;
 }
 
 static struct cache_bin *bin_of(const struct magazines *m, u32 bin)
@@ -40,33 +47,41 @@ static struct cache_bin *bin_of(const struct magazines *m, u32 bin)
 	return &magazines_head(m)->bin[bin];
 }
 
+/* Below the first word. A bin without capacity may have no page for its own yet. */
+static u32 bottom_of(const struct magazine *magazine)
+{
+	return magazine->capacity ? magazine->base - 1 : NO_WORD;
+}
+
 /* Tells the thread what a bin is like, with @used slots in it. */
 static void show(const struct magazines *m, u32 bin, u32 used)
 {
 	const struct magazine *magazine = &m->magazine[bin];
+	u32 bottom = bottom_of(magazine);
 	struct cache_bin *shown = bin_of(m, bin);
 
-	WRITE_ONCE(shown->base, magazine->base);
-	WRITE_ONCE(shown->cur, magazine->base + used);
-	WRITE_ONCE(shown->end, magazine->base + magazine->capacity);
+	WRITE_ONCE(*word(m, bottom), MAGAZINE_BOTTOM);
+	WRITE_ONCE(shown->cur, bottom + used);
+	WRITE_ONCE(shown->end, bottom + magazine->capacity);
 }
 
 static bool make_bin(struct magazines *m, u32 bin, u32 class, u32 group)
 {
 	u32 room = room_for(class, group);
 
-	if (bin >= MAGAZINE_BINS || room > MAGAZINE_WORDS - m->words)
+	if (bin >= MAGAZINE_BINS || room + 1 > MAGAZINE_WORDS - m->words)
 		return false;
 	m->magazine[bin] = (struct magazine) {
-		.base = m->words,
+		.base = m->words + 1,
 		.room = room,
 		.class = class,
 		.group = group,
 	};
-	m->words += room;
+	m->words += room + 1;
 	m->bins = bin + 1;
 	show(m, bin, 0);
-	WRITE_ONCE(magazines_head(m)->bin_of[group][class], bin);
+	if (group)
+		WRITE_ONCE(magazines_head(m)->bin_of[group - 1][class], bin);
 	return true;
 }
 
@@ -74,10 +89,18 @@ void magazines_init(struct magazines *m, u32 page_entry)
 {
 	u32 class;
 
-	m->words = MAGAZINE_FIRST_WORD;
+	m->words = NO_WORD + 1;
+	show(m, CLASS_SPAN, 0);
 	for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++)
 		make_bin(m, class, class, 0);
-	WRITE_ONCE(magazines_head(m)->page_entry, page_entry);
+	m->key = -page_entry;
+	magazines_show_key(m);
+}
+
+void magazines_show_key(struct magazines *m)
+{
+	if (!READ_ONCE(magazines_head(m)->key))
+		WRITE_ONCE(magazines_head(m)->key, m->key);
 }
 
 u32 magazine_make(struct magazines *m, u32 class, u32 group)
@@ -100,10 +123,9 @@ static u32 next_capacity(const struct magazine *magazine)
 u32 magazine_lacks(const struct magazines *m, u32 bin)
 {
 	const struct magazine *magazine = &m->magazine[bin];
-	u32 per_page = PAGE_SIZE / sizeof(u64);
-	u32 page, last = (magazine->base + next_capacity(magazine) - 1) / per_page;
+	u32 page, last = page_of(magazine->base + next_capacity(magazine) - 1);
 
-	for (page = magazine->base / per_page; page <= last; page++)
+	for (page = page_of(magazine->base - 1); page <= last; page++)
 		if (!m->page[page])
 			return page;
 	return 0;
@@ -121,10 +143,11 @@ u64 magazine_growth(const struct magazines *m, u32 bin)
 void magazine_grow(struct magazines *m, u32 bin)
 {
 	struct magazine *magazine = &m->magazine[bin];
+	u32 used = magazine_used(m, bin);
 
 	m->bytes += magazine_growth(m, bin);
 	magazine->capacity = next_capacity(magazine);
-	WRITE_ONCE(bin_of(m, bin)->end, magazine->base + magazine->capacity);
+	show(m, bin, used);
 }
 
 u64 magazine_shut(struct magazines *m, u32 bin)
@@ -141,8 +164,8 @@ u64 magazine_shut(struct magazines *m, u32 bin)
 u32 magazine_used(struct magazines *m, u32 bin)
 {
 	const struct magazine *magazine = &m->magazine[bin];
-	/* Wraps around where it lies before the base. */
-	u32 used = READ_ONCE(bin_of(m, bin)->cur) - magazine->base;
+	/* Wraps around where it lies before the bottom. */
+	u32 used = READ_ONCE(bin_of(m, bin)->cur) - bottom_of(magazine);
 
 	if (likely(used <= magazine->capacity))
 		return used;

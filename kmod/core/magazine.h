@@ -9,8 +9,8 @@
  * of them it may use at present, its capacity.
  *
  * Whatever the thread can write is hostile. Of a bin only @cur is ever read,
- * once for each call, and set to the bin's base if it lies outside of the
- * magazine, which loses what was in it; base, end and all else comes from the
+ * once for each call, and set to that of an empty bin if it lies outside of the
+ * magazine, which loses what was in it; end and all else comes from the
  * magazine. Words are read once each, and are the heap's to judge: what
  * comes out of a magazine goes to heap_free(), and to nobody else.
  *
@@ -32,9 +32,13 @@
 #define MAGAZINE_BINS		128
 #define MAGAZINE_STOCK_MAX	(1U << 20)
 
-/* Words of a cache; the head takes those before the first. */
-#define MAGAZINE_FIRST_WORD	512
-#define MAGAZINE_WORDS		(MAGAZINE_CACHE_BYTES / sizeof(u64))
+/* Words of a cache are counted from its head, which takes those before the first. */
+#define MAGAZINE_HEAD_BYTES	936
+#define MAGAZINE_FIRST_WORD	256
+#define MAGAZINE_WORDS		((MAGAZINE_CACHE_BYTES - MAGAZINE_HEAD_BYTES) / sizeof(u64))
+
+/* What is below the first word of a bin: the thread takes no such offset. */
+#define MAGAZINE_BOTTOM		U64_MAX
 
 #define MAGAZINE_PAGES		DIV_ROUND_UP(MAGAZINE_CACHE_BYTES, PAGE_SIZE)
 
@@ -43,41 +47,31 @@
 
 /**
  * struct cache_bin - a bin, as the thread sees it
- * @cur: word after the last in use
- * @base: first word
- * @end: word after the last
- * @reserved: zero
+ * @cur: last word in use
+ * @end: last word that may be
  */
 struct cache_bin {
 	u32 cur;
-	u32 base;
 	u32 end;
-	u32 reserved;
 };
 
 /**
- * struct cache_head - how a cache begins, as the thread sees it
+ * struct cache_head - the head of a cache, as the thread sees it
+ * @key: negative, or 0, or the thread is at work
  * @reserved: zero
+ * @bin_of: bin of a class in group n + 1; the kernel never reads it
  * @bin: the bins
- * @bin_of: bin of a group and class; the kernel never reads it
- * @busy: the thread is at work
- * @reserved_busy: zero
- * @page_entry: for the thread; the kernel never reads it
- * @reserved_entry: zero
  */
 struct cache_head {
-	u64 reserved[8];
+	u32 key;
+	u32 reserved[15];
+	u8 bin_of[CLASS_GROUPS - 1][64];
 	struct cache_bin bin[MAGAZINE_BINS];
-	u8 bin_of[CLASS_GROUPS][64];
-	u32 busy;
-	u32 reserved_busy[13];
-	u32 page_entry;
-	u32 reserved_entry;
 };
 
 /**
  * struct magazine - what the kernel knows of a bin
- * @base: first word
+ * @base: first word; the one below is %MAGAZINE_BOTTOM once there is capacity
  * @room: words it has
  * @capacity: how many of them it may use
  * @class: its class; %CLASS_SPAN if there is no such bin
@@ -98,6 +92,7 @@ struct magazine {
  * @words: words given out to bins
  * @bytes: capacity of all magazines, in bytes of slots
  * @wrong: bins that were found to be wrong
+ * @key: what the head has for a key while the thread is not at work
  * @magazine: the magazines
  */
 struct magazines {
@@ -106,15 +101,22 @@ struct magazines {
 	u32 words;
 	u64 bytes;
 	u64 wrong;
+	u32 key;
 	struct magazine magazine[MAGAZINE_BINS];
 };
 
 /**
  * magazines_init() - set a cache up
  * @m: its kernel side, all zero but for the first page, which is all zero too
- * @page_entry: for the thread
+ * @page_entry: what the page map has for class 0 of the slabs whose slots go
+ *		into the bins of group 0; not 0
  */
 void magazines_init(struct magazines *m, u32 page_entry);
+
+/**
+ * magazines_show_key() - let the thread use a cache that it says is not set up
+ */
+void magazines_show_key(struct magazines *m);
 
 /**
  * magazine_make() - find the bin of a class and group, or make it
@@ -195,19 +197,19 @@ u64 magazines_stock(struct magazines *m, u64 *slots);
 
 static inline struct cache_head *magazines_head(const struct magazines *m)
 {
-	return m->page[0];
+	return m->page[0] + MAGAZINE_HEAD_BYTES;
 }
 
 /* Whether the thread says that it is at work. */
 static inline bool magazines_busy(const struct magazines *m)
 {
-	return READ_ONCE(magazines_head(m)->busy);
+	return (int)READ_ONCE(magazines_head(m)->key) > 0;
 }
 
 /* The thread is no more, and left it at that. */
 static inline void magazines_end_busy(const struct magazines *m)
 {
-	WRITE_ONCE(magazines_head(m)->busy, 0);
+	WRITE_ONCE(magazines_head(m)->key, m->key);
 }
 
 #endif /* SHMZONE_CORE_MAGAZINE_H */

@@ -48,9 +48,9 @@ static struct cache_bin *shown_bin(struct magazine_rig *rig, u32 bin)
 
 static u64 *shown_word(struct magazine_rig *rig, u32 word)
 {
-	u64 *words = rig->m.page[word / (PAGE_SIZE / sizeof(u64))];
+	u32 at = MAGAZINE_HEAD_BYTES + word * sizeof(u64);
 
-	return words + word % (PAGE_SIZE / sizeof(u64));
+	return rig->m.page[at / PAGE_SIZE] + at % PAGE_SIZE;
 }
 
 /* Lets a bin grow as far as it can; gives its capacity. */
@@ -80,22 +80,24 @@ static u32 magazine_put_row(struct magazine_rig *rig, u32 bin, u64 first, u32 n)
 static const char *magazine_fresh(void)
 {
 	struct magazine_rig *rig = magazine_rig_make();
-	u32 class, word = MAGAZINE_FIRST_WORD;
+	u32 class, word = MAGAZINE_FIRST_WORD + 1;
 	u64 slots;
 
-	REQUIRE(magazines_head(&rig->m)->page_entry == RIG_ENTRY);
+	REQUIRE(magazines_head(&rig->m)->key == -RIG_ENTRY);
 	REQUIRE(!magazines_busy(&rig->m));
+	REQUIRE(*shown_word(rig, MAGAZINE_FIRST_WORD) == MAGAZINE_BOTTOM);
 	REQUIRE(rig->m.bins == CLASS_COUNT);
 	for (class = 1; class < CLASS_COUNT; class++) {
 		struct cache_bin *bin = shown_bin(rig, class);
 
-		REQUIRE(bin->base == word && bin->cur == word && bin->end == word);
+		REQUIRE(bin->cur == MAGAZINE_FIRST_WORD && bin->end == bin->cur);
 		REQUIRE(magazine_make(&rig->m, class, 0) == class);
-		REQUIRE(magazines_head(&rig->m)->bin_of[0][class] == class);
-		word += rig->m.magazine[class].room;
+		REQUIRE(rig->m.magazine[class].base == word + 1);
+		word += 1 + rig->m.magazine[class].room;
 	}
 	REQUIRE(word == rig->m.words && word <= MAGAZINE_WORDS);
-	REQUIRE(!shown_bin(rig, CLASS_SPAN)->end);
+	REQUIRE(shown_bin(rig, CLASS_SPAN)->cur == MAGAZINE_FIRST_WORD);
+	REQUIRE(shown_bin(rig, CLASS_SPAN)->end == MAGAZINE_FIRST_WORD);
 	REQUIRE(!magazines_stock(&rig->m, &slots) && !slots);
 	return magazine_rig_free(rig);
 }
@@ -105,6 +107,7 @@ static const char *magazine_doubles(void)
 	struct magazine_rig *rig = magazine_rig_make();
 	u32 bytes = class_table[RIG_CLASS].slot_bytes;
 	static const u32 capacities[] = { 1, 2, 4, 8, 16, 32, 64, 126 };
+	u32 bottom = rig->m.magazine[RIG_CLASS].base - 1;
 	u32 i, page;
 
 	for (i = 0; i < ARRAY_SIZE(capacities); i++) {
@@ -115,13 +118,15 @@ static const char *magazine_doubles(void)
 		magazine_grow(&rig->m, RIG_CLASS);
 		REQUIRE(rig->m.magazine[RIG_CLASS].capacity == capacities[i]);
 		REQUIRE(rig->m.bytes == capacities[i] * bytes);
-		REQUIRE(shown_bin(rig, RIG_CLASS)->end ==
-			shown_bin(rig, RIG_CLASS)->base + capacities[i]);
+		REQUIRE(shown_bin(rig, RIG_CLASS)->end == bottom + capacities[i]);
+		REQUIRE(shown_bin(rig, RIG_CLASS)->cur == bottom);
+		REQUIRE(*shown_word(rig, bottom) == MAGAZINE_BOTTOM);
 	}
 	REQUIRE(!magazine_growth(&rig->m, RIG_CLASS));
 	REQUIRE(magazine_shut(&rig->m, RIG_CLASS) == 126 * bytes);
 	REQUIRE(!rig->m.bytes);
-	REQUIRE(shown_bin(rig, RIG_CLASS)->end == shown_bin(rig, RIG_CLASS)->base);
+	REQUIRE(shown_bin(rig, RIG_CLASS)->end == MAGAZINE_FIRST_WORD);
+	REQUIRE(shown_bin(rig, RIG_CLASS)->cur == MAGAZINE_FIRST_WORD);
 	REQUIRE(magazine_growth(&rig->m, RIG_CLASS) == bytes);
 	return magazine_rig_free(rig);
 }
@@ -142,7 +147,7 @@ static const char *magazine_ceiling(void)
 		REQUIRE(capacity <= rig->m.magazine[class].room);
 		next = rig->m.magazine[class].base + rig->m.magazine[class].room;
 		if (class + 1 < CLASS_COUNT)
-			REQUIRE(next == rig->m.magazine[class + 1].base);
+			REQUIRE(next == rig->m.magazine[class + 1].base - 1);
 	}
 	REQUIRE(rig->m.bytes == bytes);
 	REQUIRE(bytes <= MAGAZINE_STOCK_MAX && bytes > MAGAZINE_STOCK_MAX / 2);
@@ -154,20 +159,21 @@ static const char *magazine_order(void)
 {
 	struct magazine_rig *rig = magazine_rig_make();
 	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
+	u32 bottom = rig->m.magazine[RIG_CLASS].base - 1;
 	u64 slots;
 
 	magazine_grow_all(rig, RIG_CLASS);
 	/* The thread takes the last word first, which is to be the first given. */
 	REQUIRE(magazine_put_row(rig, RIG_CLASS, 100, 3) == 3);
-	REQUIRE(bin->cur == bin->base + 3);
-	REQUIRE(*shown_word(rig, bin->cur - 1) == 100);
+	REQUIRE(bin->cur == bottom + 3);
+	REQUIRE(*shown_word(rig, bin->cur) == 100);
 	REQUIRE(magazines_stock(&rig->m, &slots) == 3 * class_table[RIG_CLASS].slot_bytes);
 	REQUIRE(slots == 3);
 
 	/* The oldest lie lowest. */
 	REQUIRE(magazine_take_old(&rig->m, RIG_CLASS, rig->offsets, 2) == 2);
 	REQUIRE(rig->offsets[0] == 102 && rig->offsets[1] == 101);
-	REQUIRE(bin->cur == bin->base + 1 && *shown_word(rig, bin->base) == 100);
+	REQUIRE(bin->cur == bottom + 1 && *shown_word(rig, bottom + 1) == 100);
 
 	REQUIRE(magazine_put_row(rig, RIG_CLASS, 200, 2) == 2);
 	REQUIRE(magazine_take(&rig->m, RIG_CLASS, rig->offsets, 2) == 2);
@@ -211,8 +217,8 @@ static const char *magazine_shut_bin(void)
 	REQUIRE(magazine_put_row(rig, RIG_CLASS, 1, 4) == 4);
 	magazine_shut(&rig->m, RIG_CLASS);
 	REQUIRE(!magazine_used(&rig->m, RIG_CLASS) && !rig->m.wrong);
-	bin->cur = bin->base + 4;	/* as it was */
-	bin->end = bin->base + 126;
+	bin->cur = rig->m.magazine[RIG_CLASS].base + 3;	/* as it was */
+	bin->end = rig->m.magazine[RIG_CLASS].base + 125;
 	REQUIRE(!magazine_used(&rig->m, RIG_CLASS) && rig->m.wrong == 1);
 	REQUIRE(!magazine_put_row(rig, RIG_CLASS, 1, 4));
 	return magazine_rig_free(rig);
@@ -224,10 +230,10 @@ static const char *magazine_wrong_cur(void)
 	struct magazine_rig *rig = magazine_rig_make();
 	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
 	u32 capacity = magazine_grow_all(rig, RIG_CLASS);
-	u32 base = bin->base, i;
+	u32 bottom = rig->m.magazine[RIG_CLASS].base - 1, i;
 	const u32 wrong[] = {
-		0, 1, base - 1, base + capacity + 1, MAGAZINE_WORDS,
-		MAGAZINE_WORDS + base, 0x7fffffff, 0x80000000, 0x80000000 + base, U32_MAX,
+		0, 1, bottom - 1, bottom + capacity + 1, MAGAZINE_FIRST_WORD, MAGAZINE_WORDS,
+		MAGAZINE_WORDS + bottom, 0x7fffffff, 0x80000000, 0x80000000 + bottom, U32_MAX,
 	};
 	u64 slots;
 
@@ -237,33 +243,54 @@ static const char *magazine_wrong_cur(void)
 		REQUIRE(!magazine_take(&rig->m, RIG_CLASS, rig->offsets, 8));
 		REQUIRE(rig->m.wrong == i + 1);
 		REQUIRE(!magazines_stock(&rig->m, &slots) && !slots);
-		REQUIRE(rig->m.wrong == i + 1 && bin->cur == base);
+		REQUIRE(rig->m.wrong == i + 1 && bin->cur == bottom);
 	}
-	bin->cur = base + capacity;	/* the last that is right */
+	bin->cur = bottom + capacity;	/* the last that is right */
 	REQUIRE(magazine_used(&rig->m, RIG_CLASS) == capacity && rig->m.wrong == i);
 	return magazine_rig_free(rig);
 }
 
-/* Base, end, the table of bins and the rest of the head are never believed. */
+/* End, the table of bins and the rest of the head are never believed. */
 static const char *magazine_wrong_head(void)
 {
 	struct magazine_rig *rig = magazine_rig_make();
 	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
-	u32 base = bin->base, cur;
+	u32 bottom = rig->m.magazine[RIG_CLASS].base - 1, cur;
 
 	magazine_grow_all(rig, RIG_CLASS);
 	REQUIRE(magazine_put_row(rig, RIG_CLASS, 1, 5) == 5);
 	cur = bin->cur;
-	memset(magazines_head(&rig->m), 0xff, PAGE_SIZE);
+	memset(magazines_head(&rig->m), 0x7f, sizeof(struct cache_head));
 	bin->cur = cur;
 	REQUIRE(magazines_busy(&rig->m));
 	REQUIRE(magazine_make(&rig->m, RIG_CLASS, 0) == RIG_CLASS);
 	REQUIRE(magazine_make(&rig->m, RIG_CLASS, 7) == CLASS_COUNT);
 	REQUIRE(magazine_used(&rig->m, RIG_CLASS) == 5);
 	REQUIRE(magazine_put_row(rig, RIG_CLASS, 10, 1) == 1);
-	REQUIRE(bin->base == base && bin->cur == base + 6 && bin->end == base + 126);
+	REQUIRE(bin->cur == bottom + 6 && bin->end == bottom + 126);
 	REQUIRE(magazine_take(&rig->m, RIG_CLASS, rig->offsets, 1) == 1);
 	REQUIRE(rig->offsets[0] == 10 && !rig->m.wrong);
+	return magazine_rig_free(rig);
+}
+
+static const char *magazine_key(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	struct cache_head *head = magazines_head(&rig->m);
+
+	REQUIRE(head->key + RIG_ENTRY + RIG_CLASS == RIG_CLASS);
+	head->key = 1;
+	REQUIRE(magazines_busy(&rig->m));
+	head->key = 0x7fffffff;
+	REQUIRE(magazines_busy(&rig->m));
+	magazines_show_key(&rig->m);
+	REQUIRE(head->key == 0x7fffffff);
+	head->key = 0x80000000;
+	REQUIRE(!magazines_busy(&rig->m));
+	head->key = 0;
+	REQUIRE(!magazines_busy(&rig->m));
+	magazines_show_key(&rig->m);
+	REQUIRE(head->key == -RIG_ENTRY);
 	return magazine_rig_free(rig);
 }
 
@@ -272,11 +299,12 @@ static const char *magazine_wrong_words(void)
 {
 	struct magazine_rig *rig = magazine_rig_make();
 	struct cache_bin *bin = shown_bin(rig, RIG_CLASS);
+	u32 base = rig->m.magazine[RIG_CLASS].base;
 
 	magazine_grow_all(rig, RIG_CLASS);
-	*shown_word(rig, bin->base) = U64_MAX;
-	*shown_word(rig, bin->base + 1) = 0;
-	bin->cur = bin->base + 2;
+	*shown_word(rig, base) = U64_MAX;
+	*shown_word(rig, base + 1) = 0;
+	bin->cur = base + 1;
 	REQUIRE(magazine_take_old(&rig->m, RIG_CLASS, rig->offsets, 64) == 2);
 	REQUIRE(rig->offsets[0] == U64_MAX && !rig->offsets[1]);
 	return magazine_rig_free(rig);
@@ -290,7 +318,7 @@ static const char *magazine_other_groups(void)
 	REQUIRE(magazine_make(&rig->m, 3, 5) == CLASS_COUNT);
 	REQUIRE(magazine_make(&rig->m, 5, 3) == CLASS_COUNT + 1);
 	REQUIRE(magazine_make(&rig->m, 3, 5) == CLASS_COUNT);
-	REQUIRE(magazines_head(&rig->m)->bin_of[5][3] == CLASS_COUNT);
+	REQUIRE(magazines_head(&rig->m)->bin_of[5 - 1][3] == CLASS_COUNT);
 	REQUIRE(magazine_grow_all(rig, CLASS_COUNT) == 32);
 	for (group = 1; group < CLASS_GROUPS; group++)
 		for (class = 1; class < CLASS_COUNT; class++) {
@@ -321,13 +349,13 @@ static const char *magazine_apart(void)
 	for (a = 1; a < rig->m.bins; a++) {
 		struct magazine *one = &rig->m.magazine[a];
 
-		REQUIRE(one->base >= MAGAZINE_FIRST_WORD);
+		REQUIRE(one->base - 1 > MAGAZINE_FIRST_WORD);
 		REQUIRE(one->base + one->room <= MAGAZINE_WORDS);
 		for (b = 1; b < a; b++) {
 			struct magazine *other = &rig->m.magazine[b];
 
-			REQUIRE(one->base >= other->base + other->room ||
-				other->base >= one->base + one->room);
+			REQUIRE(one->base - 1 >= other->base + other->room ||
+				other->base - 1 >= one->base + one->room);
 		}
 	}
 	return magazine_rig_free(rig);
@@ -370,7 +398,7 @@ static const char *magazine_random(void)
 				model[i] = model[i + got];
 			break;
 		case 3:
-			bin->base = case_random(&seed);
+			magazines_head(&rig->m)->key = case_random(&seed);
 			bin->end = case_random(&seed);
 			break;
 		default:
@@ -396,7 +424,8 @@ static const struct core_case magazine_cases[] = {
 	{ "a full bin takes no more, and gives its older half", magazine_full },
 	{ "a shut bin has nothing in it", magazine_shut_bin },
 	{ "cur outside of its bin: empty, counted once", magazine_wrong_cur },
-	{ "base, end and the rest of the head are not believed", magazine_wrong_head },
+	{ "end and the rest of the head are not believed", magazine_wrong_head },
+	{ "the key says who is at work, and is shown again", magazine_key },
 	{ "any word comes out as it is", magazine_wrong_words },
 	{ "bins of other groups are made while there is room", magazine_other_groups },
 	{ "bins have no words in common", magazine_apart },

@@ -55,13 +55,15 @@ static void fill(struct idlers *idlers, u32 index)
 	};
 	volatile struct shmzone_cache *cache = (void *)(idlers->caches +
 							(size_t)index * SHMZONE_CACHE_BYTES);
-	volatile struct shmzone_bin *bin = &cache->bin[idlers->size_class];
+	u32 used = 0;
 
 	do {
 		if (ioctl(idlers->zone, SHMZONE_CACHE_REFILL, &args))
 			bench_die("a cache cannot be filled");
-		cache->busy = 0;
-	} while (bin->cur - bin->base < FULL);
+		/* As its thread would, so that it is mapped. */
+		cache->head.key = cache->head.key;
+		used += args.out_count;
+	} while (used < FULL);
 }
 
 static void fill_all(struct idlers *idlers)

@@ -161,6 +161,7 @@ static struct cache *cache_get(struct zone *zone, u32 index)
 		magazines_init(&cache->magazines, SHMZONE_KIND_SLAB << 10);
 		cache->ready = true;
 	}
+	magazines_show_key(&cache->magazines);
 	return cache;
 }
 

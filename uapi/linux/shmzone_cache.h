@@ -30,35 +30,41 @@
  * touched, where it is SIGBUS. So is the first touch by a child that has mapped
  * caches of the zone once more before that, or may not be a client.
  *
- * A cache begins with a struct shmzone_cache. The words after it hold offsets
- * of free slots. A *bin* is a class and group, whose words lie from its @base
- * to before its @end, and are in use to before its @cur, counted in __u64 from
- * the beginning of the cache. To allocate is to take the last word in use, to
+ * At the beginning of a cache is a struct shmzone_cache. The words after its
+ * @head hold offsets of free slots. A *bin* is a class and group; its words
+ * are counted in __u64 from @head, which is word 0. @cur is the last one in
+ * use, @end the last that may be. Below its first one there is a word with all
+ * bits set, which is no offset. To allocate is to take the last word in use, to
  * free is to add one:
  *
- *	allocate: if cur == base, CACHE_REFILL; else take word[--cur]
- *	free:     if cur == end, CACHE_DRAIN; else word[cur++] = offset
+ *	allocate: if ~word[cur] == 0, CACHE_REFILL; else take word[cur--]
+ *	free:     if cur == end, CACHE_DRAIN; else word[++cur] = offset
  *
  * This is for one thread at a time, which is the business of the process: what
  * threads do to the caches of their own process can hurt no other one more than
  * frees of wrong offsets can. A cache is the thread's that called CACHE_REFILL or
  * CACHE_DRAIN for it last, and another one begins with either.
  *
- * From before it reads @cur to after it has written it, the thread keeps @busy at
- * 1, else at 0: by that the kernel knows whether it may take back the stock of a
- * cache, which it does when the cache has not been used for a while, or when
- * memory is short. (The kernel makes the page of struct shmzone_cache inaccessible
- * first. A thread that stores to @busy then waits in a page fault until the kernel
- * is done.) A thread that finds @busy at 1 has interrupted itself, by a signal, and
- * has to leave the cache alone. That of a thread that has ended counts as 0, and
- * the kernel makes it so.
+ * From before it reads @cur to after it has written it, the thread has @key at some
+ * value from %SHMZONE_CACHE_BUSY to INT_MAX, else at what it was: by that the
+ * kernel knows whether it may take back the stock of a cache, which it does when
+ * the cache has not been used for a while, or when memory is short. (The kernel
+ * makes the page of @head inaccessible first. A thread that stores to @key then
+ * waits in a page fault until the kernel is done.) A thread that finds @key not
+ * negative has interrupted itself, by a signal, and has to leave the cache alone;
+ * or the cache is not set up. A thread that has ended is not at work, and the
+ * kernel sets @key right.
  *
- * In a cache that was never used, or was given up, all bins are empty and full
- * at the same time, so that everything leads to CACHE_REFILL or CACHE_DRAIN,
- * which set it up. Capacities (@end - @base) begin small and grow as these
+ * While it is negative, @key tells slots whose place is bin @class. It and the
+ * page map's entry add up, modulo 2^32, to the class of a slot if that is one of
+ * these, and to more than any class for all other pages. (So do the values of @key
+ * while a thread is at work.) Free other slots by FREE, or by @bin_of.
+ *
+ * A cache that was never used reads as zeros. CACHE_REFILL and CACHE_DRAIN set it
+ * up, and also set @key where it is 0. Capacities begin small and grow as these
  * are called; they are bounded by %SHMZONE_CACHE_STOCK_MAX bytes of slots a
- * cache, and together by a part of the zone's limit, of which a process can have
- * as much as it leaves to others. Where others came since, they begin anew.
+ * cache, and together by a part of the zone's limit. A bin without any is empty
+ * and full at the same time.
  *
  * Bin n of n < %SHMZONE_CLASSES is class n in group 0. Those of other groups are
  * made when they are first asked for, as far as there is room; @bin_of has
@@ -81,50 +87,54 @@
 /* Bins of a cache, bin 0 included. */
 #define SHMZONE_CACHE_BINS	128
 
-/* The first word that is an offset; struct shmzone_cache ends before it. */
-#define SHMZONE_CACHE_FIRST_WORD 512
+/* The first word of bins; struct shmzone_cache_head ends before it. */
+#define SHMZONE_CACHE_FIRST_WORD 256
+
+/* Where bin 0 is, counted like words. */
+#define SHMZONE_CACHE_BIN_WORD	128
+
+/* The least value of key while a thread is at work. */
+#define SHMZONE_CACHE_BUSY	128
 
 /* Bytes of slots that the bins of a cache have room for at most. */
 #define SHMZONE_CACHE_STOCK_MAX	(1U << 20)
 
 /**
  * struct shmzone_bin - one bin of a cache
- * @cur: word after the last in use
- * @base: its first word; the kernel sets it, and never believes it
- * @end: word after its last; the same
- * @__reserved: zero
+ * @cur: the last word in use
+ * @end: the last word that may be; the kernel sets it, and never believes it
  */
 struct shmzone_bin {
 	__u32 cur;
-	__u32 base;
 	__u32 end;
-	__u32 __reserved;
 };
 
 /**
- * struct shmzone_cache - the head of a cache
+ * struct shmzone_cache_head - what a thread and the kernel know of a cache
+ * @key: see above
  * @__reserved: zero
+ * @bin_of: bin of a class in group n + 1, or 0; set by the kernel alone
  * @bin: the bins
- * @bin_of: bin of a group and class, or 0; set by the kernel alone
- * @busy: 1 while the thread is at work on it
- * @__reserved_busy: zero
- * @page_entry: what the page map has, with the class as 0, for slabs whose slots
- *              bin @class is for: free slots of other pages by FREE, or by
- *              @bin_of. 0 in a cache that is not set up.
- * @__reserved_entry: zero
+ */
+struct shmzone_cache_head {
+	__u32 key;
+	__u32 __reserved[15];
+	__u8 bin_of[15][64];
+	struct shmzone_bin bin[SHMZONE_CACHE_BINS];
+};
+
+/**
+ * struct shmzone_cache - how a cache begins
+ * @__reserved: zero
+ * @head: the head
  *
- * @busy has a cache line of its own, and not the first of a page: processors
- * look at the place in a page first when they look for a store that a load has
- * to wait for, and the first is where large objects begin.
+ * The head is not where the page begins, and @key not where 16 bytes begin:
+ * processors look at the place in a page first when they look for a store that
+ * a load has to wait for, and that is where objects begin.
  */
 struct shmzone_cache {
-	__aligned_u64 __reserved[8];
-	struct shmzone_bin bin[SHMZONE_CACHE_BINS];
-	__u8 bin_of[16][64];
-	__u32 busy;
-	__u32 __reserved_busy[13];
-	__u32 page_entry;
-	__u32 __reserved_entry;
+	__aligned_u64 __reserved[117];
+	struct shmzone_cache_head head;
 };
 
 /**
@@ -141,7 +151,7 @@ struct shmzone_cache {
  * Makes the bin if there is none, lets its capacity grow, and adds free slots
  * to it, at least one. Does as ALLOC otherwise: ENOMEM, EPERM and EINTR.
  *
- * ENXIO: the caller has no such cache. EBUSY: the cache is busy. ENOSPC: there
+ * ENXIO: the caller has no such cache. EBUSY: a thread is at work on it. ENOSPC: there
  * is no room for the bin, or it has no capacity and may have none now, as while
  * somebody waits for memory: use ALLOC.
  */

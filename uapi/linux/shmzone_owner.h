@@ -38,7 +38,7 @@
  * long as there is an object of another's on it.
  *
  * Bits 12-27 of a page map entry are the *tag* of the client whose slab it is, or
- * whose span, 0 for nobody. The @page_entry of a cache has its client's. Tags are
+ * whose span, 0 for nobody. The @key of a cache goes with its client's. Tags are
  * used again when nothing is left of a client; its number never is.
  */
 #define SHMZONE_PAGE_TAG(e)	(((e) >> 12) & 0xffff)

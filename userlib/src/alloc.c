@@ -2,7 +2,7 @@
 /*
  * Objects one at a time.
  *
- * Every way to allocate tries alloc_fast() and ends in alloc_slow(), every way
+ * Every way to allocate tries the cache and ends in alloc_by(), every way
  * to free tries cache_free() and ends in free_slow(). The slow ones first look
  * for what a cache may still do, with the kernel's help, and then do it by plain
  * system calls, which is also all there is for spans, and for frees that look
@@ -34,39 +34,54 @@ static void *alloc_by_call(struct shmz *z, size_t bytes,
 static void *alloc_by(struct shmz *z, size_t bytes, uint32_t class,
 		      struct shmzone_alloc *args)
 {
-	uint64_t offset;
 	int ret = -EAGAIN;
+	void *p;
 
 	if (class != SHMZONE_CLASS_SPAN)
-		ret = cache_refill(z, class, args->group, &offset);
+		ret = cache_refill(z, class, args->group, &p);
 	if (!ret)
-		return z->base + offset;
+		return p;
 	if (ret == -EAGAIN || (ret == -ENOMEM && args->flags))
 		return alloc_by_call(z, bytes, args);
 	return fail(ret);
 }
 
-static noinline void *alloc_slow(struct shmz *z, size_t bytes, uint32_t group)
+/* Of any size, in any group. */
+static noinline void *alloc_any(struct shmz *z, size_t bytes, uint32_t group)
 {
 	struct shmzone_alloc args = { .group = group };
-	uint32_t class = SHMZONE_CLASS_SPAN;
+	void *p;
 
-	if (group < SHMZONE_GROUPS)
-		class = class_of(z, bytes);
-	return alloc_by(z, bytes, class, &args);
+	if (group >= SHMZONE_GROUPS)
+		return alloc_by_call(z, bytes, &args);
+	if (cache_alloc(z, bytes, group, &p))
+		return p;
+	return alloc_by(z, bytes, class_of(z, bytes), &args);
 }
 
-static inline void *alloc(struct shmz *z, size_t bytes, uint32_t group)
+/* Of the class of a bin of group 0 which has, or had, nothing for it. */
+static noinline void *alloc_refilled(struct shmz *z, size_t place)
 {
-	uint64_t offset;
+	struct shmzone_alloc args = { .group = 0 };
+	uint32_t class = place - SHMZONE_CACHE_BIN_WORD;
 
-	if (likely(group < SHMZONE_GROUPS) &&
-	    likely(cache_alloc(z, bytes, group, &offset)))
-		return z->base + offset;
-	return alloc_slow(z, bytes, group);
+	return alloc_by(z, z->class[class].slot_bytes, class, &args);
 }
 
-void *shmz_alloc(struct shmz *z, size_t bytes)
+static always_inline void *alloc(struct shmz *z, size_t bytes, uint32_t group)
+{
+	struct shmzone_cache_head *c = own_cache(z);
+	size_t step = (bytes - 1) / SMALL_STEP, place;
+	void *p;
+
+	keep(step);
+	if (unlikely(step >= SMALL_STEPS) || unlikely(group))
+		return alloc_any(z, bytes, group);
+	place = z->small[step];
+	return likely(cache_pop(z, c, place, &p)) ? p : alloc_refilled(z, place);
+}
+
+begins_a_line void *shmz_alloc(struct shmz *z, size_t bytes)
 {
 	return alloc(z, bytes, 0);
 }
@@ -111,12 +126,12 @@ void *shmz_alloc_wait_group(struct shmz *z, size_t bytes, uint64_t timeout_ns,
 		/* To the kernel 0 is for ever. */
 		.timeout_ns = timeout_ns == SHMZ_FOREVER ? 0 : timeout_ns,
 	};
-	uint64_t offset;
+	void *p;
 
 	if (!timeout_ns || group >= SHMZONE_GROUPS)
 		return alloc(z, bytes, group);
-	if (cache_alloc(z, bytes, group, &offset))
-		return z->base + offset;
+	if (cache_alloc(z, bytes, group, &p))
+		return p;
 	return alloc_by(z, bytes, class_of(z, bytes), &args);
 }
 
@@ -217,12 +232,12 @@ static noinline int free_slow(struct shmz *z, const void *p, uint64_t bytes)
 	return free_by_call(z, offset, bytes);
 }
 
-int shmz_free(struct shmz *z, void *p)
+begins_a_line int shmz_free(struct shmz *z, void *p)
 {
 	return likely(cache_free(z, p)) ? 0 : free_slow(z, p, 0);
 }
 
-int shmz_free_sized(struct shmz *z, void *p, size_t bytes)
+begins_a_line int shmz_free_sized(struct shmz *z, void *p, size_t bytes)
 {
 	return likely(cache_free_sized(z, p, bytes)) ? 0 :
 	       free_slow(z, p, at_least_one(bytes));

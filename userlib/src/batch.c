@@ -48,32 +48,34 @@ static int alloc_round(struct shmz *z, struct shmzone_alloc *args, void **out)
 	return 0;
 }
 
-static struct shmzone_bin *bin_of(struct shmzone_cache *c, uint32_t class,
+static struct shmzone_bin *bin_of(struct shmzone_cache_head *c, uint32_t class,
 				  uint32_t group)
 {
-	return &c->bin[group ? c->bin_of[group][class] : class];
+	return &c->bin[group ? c->bin_of[group - 1][class] : class];
 }
 
 /* As many as the cache has, up to @n; like cache_pop(). */
 static size_t pop_many(const struct shmz *z, uint32_t class, uint32_t group,
 		       void **out, size_t n)
 {
-	struct shmzone_cache *c = caches[z->slot];
+	struct shmzone_cache_head *c = own_cache(z);
 	struct shmzone_bin *b = bin_of(c, class, group);
-	const uint64_t *words = (uint64_t *)c;
+	const uint64_t *words = (const uint64_t *)c;
+	uint32_t key = c->key, cur;
 	size_t done = 0;
-	uint32_t cur;
+	uintptr_t p;
 
-	if (!cache_begin(c))
+	if (!is_idle(key))
 		return 0;
+	cache_begin(c, SHMZONE_CACHE_BUSY);
 	cur = b->cur;
-	while (done < n && cur != b->base) {
+	while (done < n && !__builtin_add_overflow((uintptr_t)z->base, words[cur], &p)) {
+		out[done] = (void *)p;
 		cur--;
-		out[done] = z->base + words[cur];
 		done++;
 	}
 	b->cur = cur;
-	cache_end(c);
+	cache_end(c, key);
 	return done;
 }
 
@@ -82,13 +84,11 @@ static size_t alloc_cached(struct shmz *z, size_t bytes, uint32_t group,
 {
 	uint32_t class = class_of(z, bytes);
 	size_t done = pop_many(z, class, group, out, n);
-	uint64_t offset;
 
 	if (done == n || n - done > FEW || class == SHMZONE_CLASS_SPAN)
 		return done;
-	if (cache_refill(z, class, group, &offset))
+	if (cache_refill(z, class, group, &out[done]))
 		return done;
-	out[done] = z->base + offset;
 	done++;
 	return done + pop_many(z, class, group, out + done, n - done);
 }
@@ -154,9 +154,8 @@ static void free_left(struct shmz *z, struct leftover *left)
 /* Whether the cache takes it, of whichever group it is. */
 static bool free_cached(struct shmz *z, uint64_t offset, bool *may_drain)
 {
-	struct shmzone_cache *c = caches[z->slot];
-	uint32_t entry, class, group;
-	bool foreign;
+	struct shmzone_cache_head *c = own_cache(z);
+	uint32_t entry, key, class, group;
 
 	if (!is_plausible(z, offset))
 		return false;
@@ -165,9 +164,9 @@ static bool free_cached(struct shmz *z, uint64_t offset, bool *may_drain)
 		return false;
 	class = SHMZONE_PAGE_CLASS(entry);
 	group = SHMZONE_PAGE_GROUP(entry);
+	key = c->key;
 	/* What another one owns is the kernel's to refuse, before it is used again. */
-	foreign = SHMZONE_PAGE_TAG(entry) != SHMZONE_PAGE_TAG(load(c->page_entry));
-	if (!foreign && cache_push(c, bin_of(c, class, group), offset))
+	if (is_own(entry, key) && cache_push(c, bin_of(c, class, group), offset, key))
 		return true;
 	if (!*may_drain)
 		return false;

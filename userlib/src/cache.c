@@ -10,9 +10,9 @@
  */
 #include "cache.h"
 
-struct shmzone_cache empty_cache;
+struct shmzone_cache_head empty_cache;
 
-__thread struct shmzone_cache *caches[SLOTS + 1] = {
+__thread struct shmzone_cache_head *caches[SLOTS + 1] = {
 	[0 ... SLOTS] = &empty_cache,
 };
 
@@ -27,7 +27,7 @@ __thread struct shmzone_cache *caches[SLOTS + 1] = {
  *	   kernel can say whether there is memory for it
  */
 struct own {
-	struct shmzone_cache *cache;
+	struct shmzone_cache_head *cache;
 	uint32_t number;
 	bool fresh;
 };
@@ -44,7 +44,8 @@ static bool find_own(const struct shmz *z, struct own *own)
 	own->number = number;
 	own->cache = slot_cache(z->slot, number);
 	own->fresh = load(caches[z->slot]) != own->cache;
-	return own->fresh || !load(own->cache->busy);
+	/* 0: its pages are new, or those of the child of a fork. */
+	return own->fresh || (int32_t)load(own->cache->key) <= 0;
 }
 
 int client_ioctl(const struct shmz *z, unsigned long cmd, void *args)
@@ -69,7 +70,7 @@ static int call(const struct shmz *z, const struct own *own, unsigned long cmd,
 	ret = client_ioctl(z, cmd, args);
 	/* Who had the number before vanished in the middle of something. */
 	if (ret == -EBUSY) {
-		store(own->cache->busy, 0);
+		store(own->cache->key, 0);
 		ret = lib_ioctl(z->fd, cmd, args);
 	}
 	if (!ret)
@@ -84,8 +85,7 @@ static bool is_final(int ret, const struct own *own)
 	       ret == -EINTR;
 }
 
-int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
-		 uint64_t *offset)
+int cache_refill(struct shmz *z, uint32_t class, uint32_t group, void **p)
 {
 	struct shmzone_cache_refill args = {
 		.size = sizeof(args),
@@ -102,7 +102,8 @@ int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
 		ret = call(z, &own, SHMZONE_CACHE_REFILL, &args);
 		if (ret)
 			return is_final(ret, &own) ? ret : -EAGAIN;
-		if (cache_pop(own.cache, &own.cache->bin[args.out_bin], offset))
+		if (cache_pop(z, own.cache,
+			      SHMZONE_CACHE_BIN_WORD + args.out_bin, p))
 			return 0;
 	}
 	return -EAGAIN;
@@ -111,12 +112,15 @@ int cache_refill(struct shmz *z, uint32_t class, uint32_t group,
 /* Whether a cache that is set up is not for slots of a page, as another owns them. */
 static bool is_foreign(const struct own *own, uint32_t entry)
 {
-	return SHMZONE_PAGE_TAG(load(own->cache->page_entry)) != SHMZONE_PAGE_TAG(entry);
+	return !is_own(entry, load(own->cache->key));
 }
 
 static bool push_own(const struct own *own, uint32_t bin, uint64_t offset)
 {
-	return cache_push(own->cache, &own->cache->bin[bin], offset);
+	uint32_t key = own->cache->key;
+
+	return is_idle(key) &&
+	       cache_push(own->cache, &own->cache->bin[bin], offset, key);
 }
 
 int cache_drain(struct shmz *z, uint32_t entry, uint64_t offset)
@@ -134,10 +138,10 @@ int cache_drain(struct shmz *z, uint32_t entry, uint64_t offset)
 	if (!find_own(z, &own))
 		return -EAGAIN;
 	if (!own.fresh) {
-		if (load(own.cache->page_entry) && is_foreign(&own, entry))
+		if (load(own.cache->key) && is_foreign(&own, entry))
 			return -EAGAIN;
 		if (group)
-			bin = load(own.cache->bin_of[group][class]);
+			bin = load(own.cache->bin_of[group - 1][class]);
 		if (push_own(&own, bin, offset))
 			return 0;
 	}

@@ -22,40 +22,42 @@
 #define CLASS_MAX	64
 
 /* How the class of a size is found: in steps of 8 bytes at first, then of 128. */
-#define SMALL_MAX	1024
 #define SMALL_STEP	8
-#define LARGE_MAX	32768
+#define SMALL_STEPS	128
 #define LARGE_STEP	128
+#define LARGE_STEPS	256
 
 /*
  * struct shmz - a handle
+ * @own: where a thread has the pointer to its cache, see cache.h
  * @base: where the data is
  * @bytes: its size
  * @sized_bytes: the same where frees of known size may do without the page map,
  *		  else 0
  * @page_map: the page map
+ * @small: the bin of objects of up to (n + 1) * SMALL_STEP bytes and group 0, by n,
+ *	   as its place in a cache
  * @slot: which caches it has, see cache.h
  * @fd: the descriptor, which belongs to the handle
  * @page_shift: log2 of the size of a page
  * @slot_bytes_max: of the largest class
- * @small_steps: class of objects of up to n * SMALL_STEP bytes, by n, times
- *		  BIN_STEP
- * @large_steps: the same with LARGE_STEP; SHMZONE_CLASS_SPAN beyond all classes
+ * @large: the same with LARGE_STEP; that of SHMZONE_CLASS_SPAN beyond all classes
  * @class: the kernel's table of classes
  *
- * The first line of it is what the fast path needs.
+ * What the fast path needs comes first, where it is reached by short instructions.
  */
 struct shmz {
+	uintptr_t own;
 	char *base;
 	uint64_t bytes;
 	uint64_t sized_bytes;
-	const volatile uint32_t *page_map;
+	const uint32_t *page_map;
+	uint8_t small[SMALL_STEPS];
 	uint32_t slot;
 	int fd;
 	unsigned int page_shift;
 	unsigned int slot_bytes_max;
-	uint8_t small_steps[SMALL_MAX / SMALL_STEP + 1];
-	uint8_t large_steps[LARGE_MAX / LARGE_STEP + 1];
+	uint8_t large[LARGE_STEPS];
 	struct shmzone_class class[CLASS_MAX];
 };
 
@@ -115,7 +117,8 @@ static inline unsigned int page_shift(const struct shmz *z)
 /* The page map's entry of the page of @offset, which lies inside the zone. */
 static inline uint32_t page_entry(const struct shmz *z, uint64_t offset)
 {
-	return z->page_map[offset >> page_shift(z)];
+	return __atomic_load_n(&z->page_map[offset >> page_shift(z)],
+			       __ATOMIC_RELAXED);
 }
 
 #endif

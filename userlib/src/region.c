@@ -37,12 +37,13 @@ static struct slot {
 	bool lost;
 } slots[SLOTS];
 
-struct shmzone_cache *slot_cache(uint32_t slot, uint32_t number)
+struct shmzone_cache_head *slot_cache(uint32_t slot, uint32_t number)
 {
 	char *region = slots[slot].region;
+	struct shmzone_cache *cache;
 
-	return (struct shmzone_cache *)(region + number *
-					(size_t)SHMZONE_CACHE_BYTES);
+	cache = (void *)(region + number * (size_t)SHMZONE_CACHE_BYTES);
+	return &cache->head;
 }
 
 static uint32_t slot_of(uint64_t zone)
@@ -82,14 +83,13 @@ static uint32_t map_slot(struct shmz *z, uint64_t zone)
 	return slot;
 }
 
-void slot_get(struct shmz *z, uint64_t zone_id)
+static uint32_t take_slot(struct shmz *z, uint64_t zone_id)
 {
 	uint64_t signals;
 	uint32_t slot;
 
-	z->slot = SLOT_NONE;
 	if (threads_init())
-		return;
+		return SLOT_NONE;
 	slots_lock(&signals);
 	slot = slot_of(zone_id);
 	if (slot == SLOT_NONE)
@@ -97,7 +97,12 @@ void slot_get(struct shmz *z, uint64_t zone_id)
 	if (slot != SLOT_NONE)
 		slots[slot].handles++;
 	slots_unlock(&signals);
-	z->slot = slot;
+	return slot;
+}
+
+void slot_get(struct shmz *z, uint64_t zone_id)
+{
+	set_slot(z, take_slot(z, zone_id));
 }
 
 void slot_put(struct shmz *z)

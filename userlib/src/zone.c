@@ -60,10 +60,12 @@ static void index_classes(struct shmz *z, uint32_t last)
 {
 	size_t n;
 
-	for (n = 0; n <= SMALL_MAX / SMALL_STEP; n++)
-		z->small_steps[n] = BIN_STEP * smallest_class(z, last, n * SMALL_STEP);
-	for (n = 0; n <= LARGE_MAX / LARGE_STEP; n++)
-		z->large_steps[n] = BIN_STEP * smallest_class(z, last, n * LARGE_STEP);
+	for (n = 0; n < SMALL_STEPS; n++)
+		z->small[n] = SHMZONE_CACHE_BIN_WORD +
+			      smallest_class(z, last, (n + 1) * SMALL_STEP);
+	for (n = 0; n < LARGE_STEPS; n++)
+		z->large[n] = SHMZONE_CACHE_BIN_WORD +
+			      smallest_class(z, last, (n + 1) * LARGE_STEP);
 }
 
 static int ask_classes(struct shmz *z)
@@ -119,7 +121,7 @@ static struct shmz *zone_map(int fd, int prot, bool cached)
 		return fail(-ENOMEM);
 	memset(z, 0, sizeof(*z));
 	z->fd = fd;
-	z->slot = SLOT_NONE;
+	set_slot(z, SLOT_NONE);
 	ret = ask_size(z, &id);
 	if (!ret)
 		ret = ask_classes(z);
