@@ -24,6 +24,14 @@
 #define REGION_BYTES	((size_t)SHMZONE_CACHES_MAX * SHMZONE_CACHE_BYTES)
 
 /*
+ * How far a region is from what was mapped before it, which is the page map. AMD's
+ * processors look for a line in their first cache by a hash of 28 bits of its
+ * address. A region has 2^28 bytes, so that without a gap the first caches and the
+ * page map have the same hashes, and lines of both drive each other out.
+ */
+#define GAP_BYTES	((size_t)512 << 10)
+
+/*
  * struct slot - a slot
  * @zone: id of its zone
  * @handles: of that zone; 0 if it has none
@@ -66,21 +74,41 @@ static uint32_t free_slot(void)
 	return slot;
 }
 
+/* Addresses for a region, below a gap; NULL if there are none. */
+static void *reserve_region(void)
+{
+	int saved = errno;
+	char *area = mmap(NULL, REGION_BYTES + GAP_BYTES, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	errno = saved;
+	if (area == MAP_FAILED)
+		return NULL;
+	lib_unmap(area + REGION_BYTES, GAP_BYTES);
+	return area;
+}
+
 static uint32_t map_slot(struct shmz *z, uint64_t zone)
 {
 	uint32_t slot = free_slot();
-	bool before;
+	void *region;
 
 	if (slot == SLOT_NONE)
 		return SLOT_NONE;
-	before = slots[slot].region;
-	if (lib_map(z->fd, &slots[slot].region, REGION_BYTES,
-		    PROT_READ | PROT_WRITE, SHMZONE_MMAP_CACHES)) {
-		slots[slot].lost = before;
+	region = slots[slot].region ?: reserve_region();
+	if (!region)
 		return SLOT_NONE;
+	if (!lib_map(z->fd, &region, REGION_BYTES, PROT_READ | PROT_WRITE,
+		     SHMZONE_MMAP_CACHES)) {
+		slots[slot].region = region;
+		slots[slot].zone = zone;
+		return slot;
 	}
-	slots[slot].zone = zone;
-	return slot;
+	if (slots[slot].region)
+		slots[slot].lost = true;
+	else
+		lib_unmap(region, REGION_BYTES);
+	return SLOT_NONE;
 }
 
 static uint32_t take_slot(struct shmz *z, uint64_t zone_id)
