@@ -13,7 +13,8 @@
  *
  *	mmap		makes the client
  *	fork		->open(): the copy of the VMA has no client. Its first
- *			fault makes one, which is bound to the mm of the copy.
+ *			fault makes one, which is bound to the mm of the copy, or
+ *			settles that it is to have none.
  *	move		the copy has no client and is closed again, as ->mremap()
  *			refuses; the VMA keeps its own
  *	munmap, exec,	->close(): the client is dead. All that its caches hold is
@@ -33,6 +34,14 @@
  * it is dead and nobody has a reference any more is freed by a work, so that no
  * exit waits for it. By then no command can allocate for it, or give to it. Its
  * number is there until all is free.
+ *
+ * A child's first touch of its caches is a plain store, as its parent's was: it
+ * cannot be told that it may not be a client, or that there is no memory for one.
+ * So its first fault makes all that is needed, the cache too. If that fails, the
+ * VMA has no client for good: what is touched there are zeros of the process's own,
+ * which say "empty" and "full", and lead it to commands, which find no client and
+ * say so. (To find one later would be wrong: the thread may be in the middle of an
+ * operation on those zeros.)
  *
  * Fault against revocation: see cache.c.
  */
@@ -302,26 +311,29 @@ static void client_abandon(struct client *client)
 	client_put(client);
 }
 
-/* The client of a VMA that has none, or that another fault made meanwhile. */
-static struct client *client_make(struct shmzone *zone, struct vm_area_struct *vma)
+/*
+ * Settle that @new is the client of a VMA, or, if it is an error, that it has none;
+ * unless another fault has done so meanwhile.
+ */
+static struct client *client_settle(struct vm_area_struct *vma, struct client *new)
 {
-	struct client *new = client_alloc(zone, vma);
+	struct shmzone *zone = vma->vm_file->private_data;
 	struct client *client;
 
-	if (IS_ERR(new))
-		return new;
 	spin_lock(&clients_lock);
 	client = vma->vm_private_data;
-	if (!client && find(zone, vma->vm_mm)) {
-		client = ERR_PTR(-EBUSY);
-	} else if (!client) {
-		hash_add_rcu(all_clients, &new->by_mm, mm_key(zone, vma->vm_mm));
-		/* Pairs with client_of(). */
-		smp_store_release(&vma->vm_private_data, new);
+	if (!client) {
 		client = new;
+		if (!IS_ERR(new) && find(zone, vma->vm_mm))
+			client = ERR_PTR(-EBUSY);
+		if (!IS_ERR(client))
+			hash_add_rcu(all_clients, &new->by_mm,
+				     mm_key(zone, vma->vm_mm));
+		/* Pairs with client_of(). */
+		smp_store_release(&vma->vm_private_data, client);
 	}
 	spin_unlock(&clients_lock);
-	if (client != new)
+	if (!IS_ERR(new) && client != new)
 		client_abandon(new);
 	return client;
 }
@@ -382,12 +394,27 @@ static void client_close(struct client *client)
 	client_abandon(client);
 }
 
-static struct client *client_of(struct vm_area_struct *vma)
+/* For who touches a cache of a VMA that it has inherited. */
+static struct client *client_inherit(struct vm_area_struct *vma, u32 index)
 {
-	/* Pairs with client_make(). */
+	struct client *new = client_alloc(vma->vm_file->private_data, vma);
+	struct cache *cache;
+
+	if (IS_ERR(new))
+		return client_settle(vma, new);
+	cache = client_cache(new, index);
+	if (!IS_ERR(cache))
+		return client_settle(vma, new);
+	client_abandon(new);
+	return client_settle(vma, ERR_CAST(cache));
+}
+
+static struct client *client_of(struct vm_area_struct *vma, u32 index)
+{
+	/* Pairs with client_settle(). */
 	struct client *client = smp_load_acquire(&vma->vm_private_data);
 
-	return client ?: client_make(vma->vm_file->private_data, vma);
+	return client ?: client_inherit(vma, index);
 }
 
 static void caches_open(struct vm_area_struct *vma)
@@ -397,7 +424,7 @@ static void caches_open(struct vm_area_struct *vma)
 
 static void caches_close(struct vm_area_struct *vma)
 {
-	if (vma->vm_private_data)
+	if (!IS_ERR_OR_NULL(vma->vm_private_data))
 		client_close(vma->vm_private_data);
 }
 
@@ -411,6 +438,13 @@ static int caches_mremap(struct vm_area_struct *vma)
 	return -EINVAL;
 }
 
+/* Zeros, which are nobody's but this VMA's, and are gone when unmapped. */
+static vm_fault_t fault_nobodys(struct vm_fault *vmf)
+{
+	vmf->page = alloc_page(ZONE_GFP | __GFP_ZERO);
+	return vmf->page ? 0 : VM_FAULT_SIGBUS;
+}
+
 /*
  * A shortage is SIGBUS to who touches: there is nobody else to bear it, and
  * VM_FAULT_OOM would come back for ever, or kill.
@@ -418,10 +452,12 @@ static int caches_mremap(struct vm_area_struct *vma)
 static vm_fault_t caches_fault(struct vm_fault *vmf)
 {
 	unsigned long page = vmf->pgoff - CACHES_PGOFF;
-	struct client *client = client_of(vmf->vma);
+	struct client *client = client_of(vmf->vma, page / MAGAZINE_PAGES);
 	struct cache *cache;
 
-	if (IS_ERR(client) || page / MAGAZINE_PAGES >= client->count)
+	if (IS_ERR(client))
+		return fault_nobodys(vmf);
+	if (page / MAGAZINE_PAGES >= client->count)
 		return VM_FAULT_SIGBUS;
 	cache = client_cache(client, page / MAGAZINE_PAGES);
 	if (IS_ERR(cache))
@@ -477,7 +513,7 @@ int client_mmap(struct shmzone *zone, bool write, struct vm_area_struct *vma)
 	/* VM_IO: no pins, no mlock, no NUMA hints. */
 	vm_flags_mod(vma, VM_IO | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
 	vma->vm_private_data = NULL;
-	client = client_make(zone, vma);
+	client = client_settle(vma, client_alloc(zone, vma));
 	if (IS_ERR(client))
 		return PTR_ERR(client);
 	vma->vm_ops = &caches_vm_ops;

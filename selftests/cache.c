@@ -241,6 +241,7 @@ struct client_arg {
 	__u32 class;
 	struct shmzone_cache *caches;
 	int pipe[2];
+	int go[2];
 };
 
 /* The child has a mapping of its own, with stock, and tells its number. */
@@ -389,6 +390,25 @@ TEST_F(cache, raw_clone_and_grandchildren)
 	ASSERT_EQ(0, stat_of(self->zone).out_live_objects);
 }
 
+/* Zeros that can be written to, and the only thing they are. */
+static bool is_nobodys(struct shmzone_cache *caches)
+{
+	struct shmzone_cache *cache;
+	int i;
+
+	for (i = 0; i < CACHES; i++) {
+		cache = cache_at(caches, i);
+		if (touch_write(&cache->head.key) ||
+		    !all_bytes(cache, SHMZONE_CACHE_BYTES, 0))
+			return false;
+		cache->head.key = SHMZONE_CACHE_BUSY;
+		if (cache->head.key != SHMZONE_CACHE_BUSY)
+			return false;
+		cache->head.key = 0;
+	}
+	return true;
+}
+
 static int faults_or_maps(void *arg)
 {
 	struct client_arg *a = arg;
@@ -396,7 +416,8 @@ static int faults_or_maps(void *arg)
 	/* The inherited mapping was not used: a new one is possible. */
 	if (_try_map_caches(a->zone, 1) || _try_refill(a->zone, 0, a->class, 0, NULL))
 		return 1;
-	return touch_write(a->caches) != SIGBUS;
+	/* It holds nothing for whoever still has an address of it. */
+	return !is_nobodys(a->caches) || _try_refill(a->zone, 0, a->class, 0, NULL);
 }
 
 TEST_F(cache, child_that_maps_its_own)
@@ -442,6 +463,64 @@ TEST_F(cache, ceiling_on_clients)
 	ASSERT_EQ(0, in_child(child_without_right, &arg));
 	set_parameter("user_clients_max", before);
 	ASSERT_NE(0, before);
+}
+
+static int has_no_client(void *arg)
+{
+	struct client_arg *a = arg;
+
+	return !is_nobodys(a->caches) || _try_client(a->zone) != -ENXIO ||
+	       _try_refill(a->zone, 0, a->class, 0, NULL) != -ENXIO;
+}
+
+static int inherits_without_right(void *arg)
+{
+	if (!become(STRANGER, GROUP))
+		return 1;
+	return has_no_client(arg) || in_child(has_no_client, arg);
+}
+
+/* The child is counted when it touches the caches for the first time, and never again. */
+static int loses_right_for_good(void *arg)
+{
+	struct client_arg *a = arg;
+	char byte = 0;
+
+	if (!become(STRANGER, GROUP) || !is_nobodys(a->caches))
+		return 1;
+	/* From here on it could be a client. */
+	if (write(a->pipe[1], &byte, 1) != 1 || read(a->go[0], &byte, 1) != 1)
+		return 2;
+	if (has_no_client(arg))
+		return 3;
+	/* So can its child, and who maps once more. */
+	if (in_child(stocked_child, a))
+		return 4;
+	munmap(a->caches, CACHES * SHMZONE_CACHE_BYTES);
+	return _try_map_caches(a->zone, 1) || _try_client(a->zone) < 0 ? 5 : 0;
+}
+
+TEST_F(cache, children_beyond_the_ceiling)
+{
+	struct client_arg arg = { self->zone, self->class, self->caches };
+	unsigned long long before = get_parameter("user_clients_max");
+	pid_t child;
+	char byte;
+	int ret;
+
+	if (!set_parameter("user_clients_max", 0))
+		SKIP(return, "parameters cannot be set");
+	ASSERT_EQ(0, pipe(arg.pipe) | pipe(arg.go));
+	ASSERT_EQ(30, cache_fill(self->zone, self->caches, 0, self->class, 30));
+	ret = in_child(inherits_without_right, &arg);
+	child = start_child(loses_right_for_good, &arg);
+	EXPECT_EQ(1, read(arg.pipe[0], &byte, 1));
+	set_parameter("user_clients_max", before);
+	ASSERT_EQ(1, write(arg.go[1], &byte, 1));
+	ASSERT_EQ(0, end_child(child));
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(30, cache_used(self->caches, self->class));
+	ASSERT_EQ(30, stat_of(self->zone).out_live_objects);
 }
 
 /* A mapping alone keeps zone and module. */

@@ -27,8 +27,10 @@
  *
  * The kernel brings the pages of a cache in as they are needed: with CACHE_REFILL
  * and CACHE_DRAIN, where a shortage is ENOMEM or EDQUOT, or when they are
- * touched, where it is SIGBUS. So is the first touch by a child that has mapped
- * caches of the zone once more before that, or may not be a client.
+ * touched, where it is SIGBUS. The first touch by the child of a fork does not fail
+ * so: if it may not be a client, has mapped caches of the zone once more before
+ * that, or lacks the memory, then what it inherited stays zeros for good, to which
+ * it may write, and CACHE_REFILL and CACHE_DRAIN say ENXIO.
  *
  * At the beginning of a cache is a struct shmzone_cache. The words after its
  * @head hold offsets of free slots. A *bin* is a class and group; its words
@@ -151,9 +153,10 @@ struct shmzone_cache {
  * Makes the bin if there is none, lets its capacity grow, and adds free slots
  * to it, at least one. Does as ALLOC otherwise: ENOMEM, EPERM and EINTR.
  *
- * ENXIO: the caller has no such cache. EBUSY: a thread is at work on it. ENOSPC: there
- * is no room for the bin, or it has no capacity and may have none now, as while
- * somebody waits for memory: use ALLOC.
+ * ENXIO: the caller has no such cache, or is the child of a fork that has not
+ * touched any yet. EBUSY: a thread is at work on it. ENOSPC: there is no room for the
+ * bin, or it has no capacity and may have none now, as while somebody waits for
+ * memory: use ALLOC.
  */
 struct shmzone_cache_refill {
 	__u32 size;
