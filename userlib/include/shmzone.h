@@ -28,9 +28,15 @@
  * Caches. Each thread has a stock of free slots of its own, in memory that is the
  * kernel's, so that most calls do without a system call. Whatever becomes of the
  * process, the kernel gives its stocks back to the zone; it also takes back those
- * that lie idle, or that others need. Objects may be allocated and freed in signal
- * handlers. The first 32 zones that a process has open at a time have caches, and
- * up to 4096 threads in each; all else works without them, but slower.
+ * that lie idle, or that others need. The child of a fork, however it was made,
+ * begins with empty ones. The first 32 zones that a process has open at a time
+ * have caches, and up to 4096 threads in each, as long as the user's processes are
+ * no more than the module allows; all else works without them, but slower. More in
+ * shmzone(7).
+ *
+ * Signals. Objects may be allocated and freed in signal handlers, and by
+ * destructors until a thread has ended. The child of vfork(2) may do so too, but
+ * neither open nor close zones.
  *
  * Errors. Functions that return a pointer return NULL and set errno. Those that
  * return int or ssize_t return a negative errno value and leave errno alone. On
@@ -410,7 +416,8 @@ ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n);
  * Give all that this thread has in its cache back to the zone: for a thread that
  * is not going to use it for a while. Its next calls begin with an empty cache.
  *
- * Returns 0, or -EBUSY in a signal handler that interrupted the library.
+ * Returns 0, or -EBUSY in a signal handler that interrupted the library, or where
+ * one left it by longjmp(3).
  */
 int shmz_cache_flush(struct shmz *z);
 

@@ -61,7 +61,11 @@ struct shmz {
 	struct shmzone_class class[CLASS_MAX];
 };
 
-/* ioctl(2) that returns -errno and leaves errno alone. */
+/*
+ * ioctl(2) that returns -errno and leaves errno alone. EINTR is the caller's to
+ * hear of: it comes from calls that wait, which are never restarted, and to a
+ * process that is being killed.
+ */
 int lib_ioctl(int fd, unsigned long cmd, void *arg);
 
 /* The same on /dev/shmzone, opened for this one call. */
