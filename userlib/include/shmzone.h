@@ -29,14 +29,9 @@
  * kernel's, so that most calls do without a system call. Whatever becomes of the
  * process, the kernel gives its stocks back to the zone; it also takes back those
  * that lie idle, or that others need. The child of a fork, however it was made,
- * begins with empty ones. The first 32 zones that a process has open at a time
- * have caches, and up to 4096 threads in each, as long as the user's processes are
- * no more than the module allows; all else works without them, but slower. More in
- * shmzone(7).
- *
- * Signals. Objects may be allocated and freed in signal handlers, and by
- * destructors until a thread has ended. The child of vfork(2) may do so too, but
- * neither open nor close zones.
+ * begins with empty ones. Signal handlers and destructors of threads may allocate
+ * and free, and the child of vfork(2). What has no cache works too, but slower:
+ * shmzone(7) has the limits.
  *
  * Errors. Functions that return a pointer return NULL and set errno. Those that
  * return int or ssize_t return a negative errno value and leave errno alone. On
