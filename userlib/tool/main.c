@@ -96,6 +96,26 @@ const char *only_operand(int argc, char **argv)
 	return operand ? *operand : NULL;
 }
 
+const char *no_options(int argc, char **argv)
+{
+	return getopt(argc, argv, "") == -1 ? only_operand(argc, argv) : NULL;
+}
+
+int show_zone(const char *name, int (*show)(const struct shmz *z))
+{
+	struct shmz *z;
+	int ret;
+
+	if (!name)
+		return usage_error();
+	z = shmz_open(name, SHMZ_RDONLY);
+	if (!z)
+		return fail(name, errno);
+	ret = show(z);
+	shmz_close(z);
+	return ret ? fail(name, -ret) : EXIT_OK;
+}
+
 char *quantity(char text[QUANTITY_MAX], uint64_t bytes)
 {
 	static const char unit[] = "KMGTPE";

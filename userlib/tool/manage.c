@@ -236,12 +236,9 @@ int cmd_seal(int argc, char **argv)
 
 int cmd_unlink(int argc, char **argv)
 {
-	const char *name;
+	const char *name = no_options(argc, argv);
 	int ret;
 
-	if (getopt(argc, argv, "") != -1)
-		return usage_error();
-	name = only_operand(argc, argv);
 	if (!name)
 		return usage_error();
 	ret = shmz_unlink(name);

@@ -3,7 +3,6 @@
  * shmzone roots: the named objects of a zone.
  */
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 
 #include "tool.h"
@@ -55,19 +54,5 @@ static int print_roots(const struct shmz *z)
 
 int cmd_roots(int argc, char **argv)
 {
-	const char *name;
-	struct shmz *z;
-	int ret;
-
-	if (getopt(argc, argv, "") != -1)
-		return usage_error();
-	name = only_operand(argc, argv);
-	if (!name)
-		return usage_error();
-	z = shmz_open(name, SHMZ_RDONLY);
-	if (!z)
-		return fail(name, errno);
-	ret = print_roots(z);
-	shmz_close(z);
-	return ret ? fail(name, -ret) : EXIT_OK;
+	return show_zone(no_options(argc, argv), print_roots);
 }

@@ -47,6 +47,15 @@ char **operands(int argc, char **argv, int n);
 /* The operand left after getopt_long(), or NULL if there is not just one. */
 const char *only_operand(int argc, char **argv);
 
+/* The only argument, or NULL if there are others, or none. */
+const char *no_options(int argc, char **argv);
+
+/*
+ * Let @show, which returns 0 or a negative errno value, have a zone to read from;
+ * NULL for a name is wrong usage. Returns the exit code.
+ */
+int show_zone(const char *name, int (*show)(const struct shmz *z));
+
 /* Long enough for any quantity(). */
 #define QUANTITY_MAX	16
 

@@ -2,7 +2,6 @@
 /*
  * shmzone walk: all that is allocated in a zone.
  */
-#include <errno.h>
 #include <inttypes.h>
 
 #include "tool.h"
@@ -36,19 +35,5 @@ static int print_objects(const struct shmz *z)
 
 int cmd_walk(int argc, char **argv)
 {
-	const char *name;
-	struct shmz *z;
-	int ret;
-
-	if (getopt(argc, argv, "") != -1)
-		return usage_error();
-	name = only_operand(argc, argv);
-	if (!name)
-		return usage_error();
-	z = shmz_open(name, SHMZ_RDONLY);
-	if (!z)
-		return fail(name, errno);
-	ret = print_objects(z);
-	shmz_close(z);
-	return ret ? fail(name, -ret) : EXIT_OK;
+	return show_zone(no_options(argc, argv), print_objects);
 }
