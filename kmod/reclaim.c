@@ -105,18 +105,13 @@ static bool stock_may_help(struct shmzone *zone, const struct heap_request *req)
 {
 	u32 class = class_for(req->bytes, req->align);
 	u64 pages = class_run_pages(class, req->bytes);
-	struct heap_class_stat spans, slots;
-	struct heap_stat stat;
+	struct heap_room room;
 
-	heap_get_stat(zone->heap, &stat);
-	heap_get_class_stat(zone->heap, CLASS_SPAN, CLASS_GROUPS, &spans);
-	if (pages < zone->bytes >> PAGE_SHIFT && spans.total <= stat.limit_pages &&
-	    pages <= stat.limit_pages - spans.total)
+	heap_get_room(zone->heap, &room);
+	if (pages < zone->bytes >> PAGE_SHIFT && room.span_pages <= room.limit_pages &&
+	    pages <= room.limit_pages - room.span_pages)
 		return true;
-	if (class == CLASS_SPAN)
-		return false;
-	heap_get_class_stat(zone->heap, class, req->group, &slots);
-	return slots.total;
+	return heap_has_slab(zone->heap, req);
 }
 
 /**

@@ -230,22 +230,17 @@ static enum outlook outlook_for(struct shmzone *zone,
 {
 	u32 class = class_for(req->bytes, req->align);
 	u64 pages = class_run_pages(class, req->bytes);
-	struct heap_class_stat slots = {};
-	struct heap_stat stat;
+	struct heap_room room;
 
-	heap_get_stat(zone->heap, &stat);
-	if (pages >= zone->bytes >> PAGE_SHIFT || pages > stat.limit_pages) {
-		/* Slots of a slab from before the limit was lowered will do. */
-		if (class != CLASS_SPAN)
-			heap_get_class_stat(zone->heap, class, req->group,
-					    &slots);
-		return slots.total ? WHEN_FREED : NEVER;
-	}
-	if (stat.taken_pages <= stat.limit_pages &&
-	    pages <= stat.limit_pages - stat.taken_pages)
+	heap_get_room(zone->heap, &room);
+	/* Slots of a slab from before the limit was lowered will do. */
+	if (pages >= zone->bytes >> PAGE_SHIFT || pages > room.limit_pages)
+		return heap_has_slab(zone->heap, req) ? WHEN_FREED : NEVER;
+	if (room.taken_pages <= room.limit_pages &&
+	    pages <= room.limit_pages - room.taken_pages)
 		return PERHAPS;
 	/* Somebody may be giving pages back for their own request's sake. */
-	if (stat.busy_pages)
+	if (room.busy_pages)
 		return PERHAPS;
 	/* What is freed into the caches that were busy, the kernel is not told. */
 	return atomic64_read(&zone->clients.capacity) ? PERHAPS : WHEN_FREED;

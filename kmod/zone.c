@@ -326,10 +326,10 @@ u64 zone_swapped_bytes(const struct shmzone *zone)
 /* Pages to be charged for: once the limit is set, no more can be taken. */
 static u64 chargeable(struct shmzone *zone, u64 limit)
 {
-	struct heap_stat stat;
+	struct heap_room room;
 
-	heap_get_stat(zone->heap, &stat);
-	return max(limit, stat.taken_pages);
+	heap_get_room(zone->heap, &room);
+	return max(limit, room.taken_pages);
 }
 
 /* Charge first where more is to be had, and last where less is. */

@@ -143,6 +143,20 @@ struct heap_stat {
 	u64 refused[HEAP_REFUSALS];
 };
 
+/**
+ * struct heap_room - how far the pages of a heap are in use
+ * @taken_pages: pages taken, with those of busy runs
+ * @limit_pages: the limit
+ * @busy_pages: pages of runs that are being prepared or released
+ * @span_pages: pages of spans
+ */
+struct heap_room {
+	u64 taken_pages;
+	u64 limit_pages;
+	u64 busy_pages;
+	u64 span_pages;
+};
+
 struct heap_class_stat {
 	u64 slabs;		/* class CLASS_SPAN: spans */
 	u64 total;		/* slots; CLASS_SPAN: pages */
@@ -312,12 +326,28 @@ bool heap_find_idle(struct heap *heap, u64 *first, u64 *n);
 void heap_set_limit(struct heap *heap, u64 pages);
 
 /**
+ * heap_get_room() - how far the pages are in use
+ *
+ * All figures are of one moment. Costs next to nothing.
+ */
+void heap_get_room(struct heap *heap, struct heap_room *room);
+
+/**
+ * heap_has_slab() - whether slots that are freed could serve a request
+ * @req: a well-formed request
+ *
+ * That is, whether there is a slab that objects like these come from; for spans
+ * there is none.
+ */
+bool heap_has_slab(struct heap *heap, const struct heap_request *req);
+
+/**
  * heap_get_stat() - figures of the heap
  * @stat: filled; @stat->taken_pages includes runs that are being prepared or
  *        released, which are @stat->busy_pages
  *
  * While the heap is in use, figures of different classes may be of different
- * moments.
+ * moments. Looks at everything that has figures. May sleep.
  */
 void heap_get_stat(struct heap *heap, struct heap_stat *stat);
 

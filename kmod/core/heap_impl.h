@@ -102,7 +102,7 @@ struct heap_group {
  * @stray_high: to this one
  * @pins: those who look at it, see heap_owner_next()
  * @ended: heap_owner_end() is done; it goes with its last slab
- * @link: once it has gone, in the trash
+ * @link: among all owners, or once it has gone, in the trash
  */
 struct heap_owner {
 	u32 tag;
@@ -138,11 +138,13 @@ struct owner_leaf {
 /**
  * struct heap_owners - the owners of a heap
  * @leaf: by tag; set under the pages lock, read without
+ * @all: the owners; this and all that follows under the pages lock
  * @last: the tag that was given last
  * @changes: how often an object changed its owner
  */
 struct heap_owners {
 	struct owner_leaf *leaf[OWNER_LEAVES];
+	struct list_head all;
 	u32 last;
 	u64 changes;
 };

@@ -22,8 +22,8 @@
  * and that puts a slab that has not left its rack yet onto another list of it, or
  * ends one that has left.
  *
- * Who looks through all owners pins the one at hand, since an owner may go at any
- * time. Who comes from a slab need not: see heap_shard().
+ * Who looks through all owners, which are on a list, pins the one at hand, since an
+ * owner may go at any time. Who comes from a slab need not: see heap_shard().
  */
 #include "core_env.h"
 #include "heap_impl.h"
@@ -109,6 +109,7 @@ static bool owner_insert(struct heap *heap, struct heap_owner *owner)
 			continue;
 		owner->tag = tag;
 		owners->last = tag;
+		list_add(&owner->link, &owners->all);
 		/* Pairs with heap_owner_at(). */
 		smp_store_release(place, owner);
 		return false;
@@ -122,7 +123,10 @@ static bool owner_insert(struct heap *heap, struct heap_owner *owner)
 int heap_enable_owners(struct heap *heap)
 {
 	heap->owners = heap_zalloc(heap, sizeof(*heap->owners));
-	return heap->owners ? 0 : -ENOMEM;
+	if (!heap->owners)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&heap->owners->all);
+	return 0;
 }
 
 int heap_owner_create(struct heap *heap, u64 id, struct heap_owner **owner)
@@ -162,6 +166,7 @@ void heap_owner_check(struct heap *heap, struct heap_owner *owner, struct heap_t
 	if (!owner->ended || owner->slabs || owner->pins)
 		return;
 	WRITE_ONCE(*owner_place(heap, owner->tag), NULL);
+	list_del(&owner->link);
 	list_add(&owner->link, &trash->owners);
 }
 
@@ -199,38 +204,34 @@ void heap_owner_free(struct heap *heap, struct heap_owner *owner)
 
 void heap_owners_destroy(struct heap *heap)
 {
-	struct owner_leaf *leaf;
+	struct heap_owners *owners = heap->owners;
 	struct heap_owner *owner;
-	u32 i, j;
+	u32 i;
 
-	for (i = 0; heap->owners && i < OWNER_LEAVES; i++) {
-		leaf = heap->owners->leaf[i];
-		for (j = 0; leaf && j < OWNER_LEAF_LEN; j++) {
-			owner = leaf->owner[j];
-			if (!owner)
-				continue;
-			heap_shelves_destroy(heap, owner, false);
-			heap_kfree(heap, owner, sizeof(*owner));
-		}
-		heap_kfree(heap, leaf, sizeof(*leaf));
+	if (!owners)
+		return;
+	while (!list_empty(&owners->all)) {
+		owner = list_first_entry(&owners->all, struct heap_owner, link);
+		list_del(&owner->link);
+		heap_shelves_destroy(heap, owner, false);
+		heap_kfree(heap, owner, sizeof(*owner));
+		cond_resched();
 	}
-	heap_kfree(heap, heap->owners, sizeof(*heap->owners));
+	for (i = 0; i < OWNER_LEAVES; i++)
+		heap_kfree(heap, owners->leaf[i], sizeof(*owners->leaf[i]));
+	heap_kfree(heap, owners, sizeof(*owners));
 }
 
 /* One after the other. */
 
-static struct heap_owner *next_after(const struct heap *heap, u32 tag)
+/* Who has come meanwhile stands before the one at hand. */
+static struct heap_owner *next_after(const struct heap *heap, const struct heap_owner *owner)
 {
-	struct heap_owner **place;
+	const struct list_head *all = &heap->owners->all;
+	struct list_head *next = owner->tag ? owner->link.next : all->next;
 
-	for (tag++; tag <= OWNER_TAG_MAX; tag++) {
-		place = owner_place(heap, tag);
-		if (!place)
-			tag |= OWNER_LEAF_LEN - 1;
-		else if (*place)
-			return *place;
-	}
-	return NULL;
+	core_assert_held(&heap->lock);
+	return next == all ? NULL : list_entry(next, struct heap_owner, link);
 }
 
 static void unpin(struct heap *heap, struct heap_owner *owner, struct heap_trash *trash)
@@ -263,7 +264,7 @@ struct heap_owner *heap_owner_next(struct heap *heap, struct heap_owner *owner)
 		return NULL;
 	heap_trash_init(&trash);
 	core_lock(&heap->lock);
-	next = next_after(heap, owner->tag);
+	next = next_after(heap, owner);
 	if (next)
 		next->pins++;
 	unpin(heap, owner, &trash);

@@ -50,9 +50,11 @@ static void add_shelves(struct heap_class_stat *sum, struct heap *heap, u32 clas
 	struct heap_owner *owner = NULL;
 	u32 group;
 
-	while ((owner = heap_owner_next(heap, owner)))
+	while ((owner = heap_owner_next(heap, owner))) {
 		for (group = first; group <= last; group++)
 			add_shelf(sum, heap_shelf(owner, class, group), class);
+		cond_resched();
+	}
 }
 
 void heap_get_class_stat(struct heap *heap, u32 class, u32 group, struct heap_class_stat *stat)
@@ -70,39 +72,98 @@ void heap_get_class_stat(struct heap *heap, u32 class, u32 group, struct heap_cl
 			add_spans(stat, heap, first);
 }
 
-static void add_class(struct heap_stat *stat, struct heap *heap, u32 class)
+/* The whole heap. */
+
+static void add_counts(struct heap_stat *stat, const struct heap_class_stat *sum)
+{
+	stat->requests += sum->requests;
+	stat->failures += sum->failures;
+	stat->frees += sum->frees;
+}
+
+/* The slots that one owner has in a group. */
+static void add_group(struct heap_stat *stat, const struct heap_owner *owner, u32 group)
 {
 	struct heap_class_stat sum;
-	u64 live;
+	u32 class;
 
-	heap_get_class_stat(heap, class, CLASS_GROUPS, &sum);
-	live = class == CLASS_SPAN ? sum.slabs : sum.used;
-	stat->live_objects += live;
-	stat->live_bytes += class == CLASS_SPAN ? sum.used << PAGE_SHIFT :
-			    live * class_table[class].slot_bytes;
-	if (class == CLASS_SPAN)
-		stat->spans = sum.slabs;
-	else
+	for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++) {
+		sum = (struct heap_class_stat){};
+		add_shelf(&sum, heap_shelf(owner, class, group), class);
+		stat->live_objects += sum.used;
+		stat->live_bytes += sum.used * class_table[class].slot_bytes;
 		stat->slabs += sum.slabs;
-	stat->requests += sum.requests;
-	stat->failures += sum.failures;
-	stat->frees += sum.frees;
+		add_counts(stat, &sum);
+	}
+}
+
+static void add_slots(struct heap_stat *stat, struct heap *heap)
+{
+	struct heap_owner *owner = NULL;
+	u32 group;
+
+	while ((owner = heap_owner_next(heap, owner))) {
+		for (group = 0; group < CLASS_GROUPS; group++)
+			if (READ_ONCE(owner->group[group]))
+				add_group(stat, owner, group);
+		cond_resched();
+	}
+}
+
+static void add_all_spans(struct heap_stat *stat, struct heap *heap)
+{
+	struct heap_class_stat sum = {};
+	u32 group;
+
+	for (group = 0; group < CLASS_GROUPS; group++)
+		add_spans(&sum, heap, group);
+	stat->live_objects += sum.slabs;
+	stat->live_bytes += sum.used << PAGE_SHIFT;
+	stat->spans = sum.slabs;
+	add_counts(stat, &sum);
 }
 
 void heap_get_stat(struct heap *heap, struct heap_stat *stat)
 {
 	u64 lost = atomic64_read(&heap->lost);
+	struct heap_room room;
 	u32 i;
 
 	*stat = (struct heap_stat){ .requests = lost, .failures = lost };
-	for (i = 0; i < CLASS_COUNT; i++)
-		add_class(stat, heap, i);
+	add_slots(stat, heap);
+	add_all_spans(stat, heap);
 	for (i = 0; i < HEAP_REFUSALS; i++)
 		stat->refused[i] = atomic64_read(&heap->refused[i]);
-	core_lock(&heap->lock);
-	stat->taken_pages = heap_taken(heap);
-	stat->busy_pages = heap->busy_pages;
-	stat->limit_pages = heap->limit_pages;
-	core_unlock(&heap->lock);
+	heap_get_room(heap, &room);
+	stat->taken_pages = room.taken_pages;
+	stat->busy_pages = room.busy_pages;
+	stat->limit_pages = room.limit_pages;
 	stat->kernel_bytes = atomic64_read(&heap->kernel_bytes);
+}
+
+/* What is asked for when memory is short. */
+
+void heap_get_room(struct heap *heap, struct heap_room *room)
+{
+	u32 group;
+
+	core_lock(&heap->lock);
+	room->taken_pages = heap_taken(heap);
+	room->busy_pages = heap->busy_pages;
+	room->limit_pages = heap->limit_pages;
+	room->span_pages = 0;
+	for (group = 0; group < CLASS_GROUPS; group++)
+		room->span_pages += heap->spans[group].used;
+	core_unlock(&heap->lock);
+}
+
+bool heap_has_slab(struct heap *heap, const struct heap_request *req)
+{
+	const struct heap_owner *owner = req->owner ?: &heap->nobody;
+	u32 class = class_for(req->bytes, req->align);
+	struct heap_class_stat sum = {};
+
+	if (class != CLASS_SPAN)
+		add_shelf(&sum, heap_shelf(owner, class, req->group), class);
+	return sum.slabs;
 }
