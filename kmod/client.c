@@ -204,7 +204,11 @@ static void client_free(struct client *client)
 		cond_resched();
 	}
 	client_uncharge(client, client_bytes(client->count));
-	user_uncharge_client(client->user);
+	/* See client_own(). */
+	if (client->owner)
+		user_put(client->user);
+	else
+		user_uncharge_client(client->user);
 	kvfree_rcu(client, rcu);
 }
 
@@ -252,7 +256,8 @@ void client_put(struct client *client)
 
 /*
  * Make it an owner, if the zone is owned. Then it holds the zone until its end: the
- * last reference to it may be dropped by a work that holds none.
+ * last reference to it may be dropped by a work that holds none. That its user is
+ * charged for a client is the owner's from then on, which may outlive it.
  */
 static int client_own(struct client *client)
 {
@@ -261,10 +266,12 @@ static int client_own(struct client *client)
 
 	if (!zone_is(zone, SHMZONE_CREATE_OWNED))
 		return 0;
-	ret = heap_owner_create(zone->heap, client->id, &client->owner);
-	if (!ret)
-		zone_get(zone);
-	return ret;
+	ret = heap_owner_create(zone->heap, client->id, client->user, &client->owner);
+	if (ret)
+		return ret;
+	user_get(client->user);
+	zone_get(zone);
+	return 0;
 }
 
 /* A client for a VMA, which nobody can find by its mm yet. */

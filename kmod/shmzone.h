@@ -219,6 +219,8 @@ int user_recharge(struct user_account *user, u64 from, u64 to);
 void user_uncharge(struct user_account *user, u64 pages);
 struct user_account *user_charge_client(void);
 void user_uncharge_client(struct user_account *user);
+void user_get(struct user_account *user);
+void user_put(struct user_account *user);
 int user_charge_caches(struct user_account *user, u64 bytes);
 void user_uncharge_caches(struct user_account *user, u64 bytes);
 

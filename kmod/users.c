@@ -19,6 +19,9 @@
  * they and their caches take of the kernel's memory, which cannot be swapped, is
  * bounded as well, since each of them may ask for as much as 256 MiB.
  *
+ * A client of an owned zone counts until nothing is left that it owned, nor a slab
+ * of it on which others have something.
+ *
  * An account exists as long as a zone or client is charged to it. Bytes are counted in
  * pages, of which no number of zones can make too many for a u64.
  */
@@ -245,6 +248,23 @@ struct user_account *user_charge_client(void)
 	}
 	try_charge_client(user, true);
 	return user;
+}
+
+/**
+ * user_get() - hold an account
+ * @user: the account, which is charged for something
+ */
+void user_get(struct user_account *user)
+{
+	spin_lock(&users_lock);
+	user->refs++;
+	spin_unlock(&users_lock);
+}
+
+/* The opposite. */
+void user_put(struct user_account *user)
+{
+	account_put(user);
 }
 
 /**

@@ -123,14 +123,22 @@ static void zone_release_run(void *keeper, u64 first, u64 n)
 	zone_punch(keeper, first, n);
 }
 
+/* What a client was charged for beyond its life: see client_own(). */
+static void zone_owner_freed(void *keeper, void *payer)
+{
+	user_uncharge_client(payer);
+}
+
 static const struct heap_ops plain_heap_ops = {
 	.prepare = zone_prepare,
 	.mark = zone_mark,
+	.owner_freed = zone_owner_freed,
 };
 
 static const struct heap_ops committed_heap_ops = {
 	.prepare = zone_prepare,
 	.mark = zone_mark,
+	.owner_freed = zone_owner_freed,
 	.prepare_fills = true,
 };
 
@@ -138,12 +146,14 @@ static const struct heap_ops strict_heap_ops = {
 	.prepare = zone_prepare,
 	.mark = zone_mark,
 	.release = zone_release_run,
+	.owner_freed = zone_owner_freed,
 };
 
 static const struct heap_ops strict_committed_heap_ops = {
 	.prepare = zone_prepare,
 	.mark = zone_mark,
 	.release = zone_release_run,
+	.owner_freed = zone_owner_freed,
 	.prepare_fills = true,
 };
 

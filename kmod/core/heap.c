@@ -42,7 +42,7 @@ static size_t shelf_bytes(const struct heap *heap)
 	return sizeof(struct heap_shelf) + heap->shards_max * sizeof(struct heap_shard *);
 }
 
-static void shelf_destroy(struct heap *heap, struct heap_shelf *shelf, bool late)
+void heap_shelf_destroy(struct heap *heap, struct heap_shelf *shelf, bool late)
 {
 	u32 i;
 
@@ -59,7 +59,7 @@ void heap_shelves_destroy(struct heap *heap, struct heap_owner *owner, bool late
 	for (i = 0; i < CLASS_GROUPS; i++) {
 		group = owner->group[i];
 		for (class = 0; group && class < CLASS_COUNT; class++)
-			shelf_destroy(heap, group->shelf[class], late);
+			heap_shelf_destroy(heap, group->shelf[class], late);
 		heap_kfree_late(heap, group, sizeof(*group), late);
 	}
 }
@@ -95,12 +95,15 @@ static struct heap_shard *shard_create(struct heap *heap, const struct heap_owne
 	return shard;
 }
 
-static struct heap_shelf *shelf_create(struct heap *heap, const struct heap_owner *owner)
+static struct heap_shelf *shelf_create(struct heap *heap, const struct heap_owner *owner,
+				       u32 class, u32 group)
 {
 	struct heap_shelf *shelf = heap_zalloc(heap, shelf_bytes(heap));
 
 	if (!shelf)
 		return NULL;
+	shelf->class = class;
+	shelf->group = group;
 	shelf->shards = 1;
 	shelf->shard[0] = shard_create(heap, owner);
 	if (shelf->shard[0])
@@ -124,7 +127,7 @@ static struct heap_shelf *shelf_make(struct heap *heap, struct heap_owner *owner
 
 	new_group = heap_zalloc(heap, sizeof(*new_group));
 	if (new_group)
-		new_shelf = shelf_create(heap, owner);
+		new_shelf = shelf_create(heap, owner, class, group);
 	if (new_shelf) {
 		core_lock(&heap->lock);
 		if (!owner->group[group]) {
@@ -139,7 +142,7 @@ static struct heap_shelf *shelf_make(struct heap *heap, struct heap_owner *owner
 		}
 		core_unlock(&heap->lock);
 	}
-	shelf_destroy(heap, new_shelf, false);
+	heap_shelf_destroy(heap, new_shelf, false);
 	heap_kfree(heap, new_group, sizeof(*new_group));
 	return heap_shelf(owner, class, group);
 }

@@ -49,6 +49,8 @@ struct heap_owner;
  *           n) of a run that has ended, or was abandoned before it began: their
  *           memory is to be given back to the system. Until it returns nobody
  *           is given the pages, and it is called once for each run that ends.
+ * @owner_freed: NULL, or called without locks, may sleep, when nothing is left of
+ *               an owner, with the @payer it was made with
  * @prepare_fills: after @prepare all pages of the run hold memory, whether they
  *           are used or not
  *
@@ -58,6 +60,7 @@ struct heap_ops {
 	int (*prepare)(void *keeper, u64 first, u64 n, u64 marked);
 	void (*mark)(void *keeper, u64 first, u64 n, u32 mark);
 	void (*release)(void *keeper, u64 first, u64 n);
+	void (*owner_freed)(void *keeper, void *payer);
 	bool prepare_fills;
 };
 

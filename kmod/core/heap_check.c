@@ -287,6 +287,7 @@ static const char *check_owner(struct census *census, struct heap *heap,
 	struct heap_shelf *shelf;
 	u32 i, class, group;
 
+	rcu_read_lock();
 	for (group = 0; group < CLASS_GROUPS; group++) {
 		for (class = CLASS_SPAN + 1; class < CLASS_COUNT && !error; class++) {
 			shelf = heap_shelf(owner, class, group);
@@ -296,6 +297,7 @@ static const char *check_owner(struct census *census, struct heap *heap,
 							    SLAB_OWNER(owner->tag));
 		}
 	}
+	rcu_read_unlock();
 	return error;
 }
 

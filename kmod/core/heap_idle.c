@@ -7,25 +7,41 @@
 #include "heap_impl.h"
 
 /*
- * Lets slabs of one shard that are held back go, by @let_go. Returns whether
+ * Moves slabs of one shard that are held back to the trash, by @let_go. Returns whether
  * one is still held.
  */
-static bool shard_release(struct heap *heap, struct heap_shard *shard,
-			  struct slab *(*let_go)(struct slots_rack *slots))
+static bool shard_release(struct heap_shard *shard,
+			  struct slab *(*let_go)(struct slots_rack *slots),
+			  struct heap_trash *trash)
 {
-	struct heap_trash trash;
 	struct slab *slab;
 	bool held;
 
-	heap_trash_init(&trash);
 	core_lock(&shard->lock);
 	slab = let_go(&shard->slots);
 	if (slab) {
-		list_add(&slab->link, &trash.surplus);
+		list_add(&slab->link, &trash->surplus);
 		shard->stat.slabs--;
 	}
 	held = shard->slots.held;
 	core_unlock(&shard->lock);
+	return held;
+}
+
+static bool shelf_release(struct heap *heap, const struct heap_owner *owner, u32 class, u32 group,
+			  struct slab *(*let_go)(struct slots_rack *slots))
+{
+	struct heap_trash trash;
+	struct heap_shelf *shelf;
+	bool held = false;
+	u32 i;
+
+	heap_trash_init(&trash);
+	rcu_read_lock();
+	shelf = heap_shelf(owner, class, group);
+	for (i = 0; shelf && i < heap_shelf_shards(shelf); i++)
+		held |= shard_release(shelf->shard[i], let_go, &trash);
+	rcu_read_unlock();
 	heap_release_surplus(heap, &trash);
 	return held;
 }
@@ -33,15 +49,11 @@ static bool shard_release(struct heap *heap, struct heap_shard *shard,
 static bool group_release(struct heap *heap, const struct heap_owner *owner, u32 group,
 			  struct slab *(*let_go)(struct slots_rack *slots))
 {
-	struct heap_shelf *shelf;
 	bool held = false;
-	u32 i, class;
+	u32 class;
 
-	for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++) {
-		shelf = heap_shelf(owner, class, group);
-		for (i = 0; shelf && i < heap_shelf_shards(shelf); i++)
-			held |= shard_release(heap, shelf->shard[i], let_go);
-	}
+	for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++)
+		held |= shelf_release(heap, owner, class, group, let_go);
 	return held;
 }
 

@@ -74,13 +74,21 @@ struct heap_shard {
 
 /**
  * struct heap_shelf - one class and group, once it is used
+ * @class: immutable
+ * @group: immutable
  * @shards: how many there are; grows under the pages lock, read without
  * @contended: requests that had to wait for their shard, about
+ * @slabs: of an owner's: its slabs; under the pages lock
+ * @link: once it has gone, in the trash
  * @shard: the shards, as many as the heap allows for
  */
 struct heap_shelf {
+	u8 class;
+	u8 group;
 	u32 shards;
 	u32 contended;
+	u32 slabs;
+	struct list_head link;
 	struct heap_shard *shard[];
 };
 
@@ -92,8 +100,10 @@ struct heap_group {
  * struct heap_owner - an owner, or, with tag 0, what belongs to nobody
  * @tag: its number, 0 to OWNER_TAG_MAX
  * @id: immutable: the caller's name for it
+ * @payer: immutable: see heap_owner_create()
  * @group: groups and their shelves; set under the pages lock, once, read
- *         without
+ *         without. Shelves of one that has ended go under the pages lock: who
+ *         looks at them without it is under RCU, or is using the owner.
  * @at: how far heap_owner_end() has come with the shelves
  * @page: the same with stray objects
  * @slabs: slabs of its shelves; this and all that follows under the pages lock
@@ -101,12 +111,14 @@ struct heap_group {
  * @stray_low: these lie from this page
  * @stray_high: to this one
  * @pins: those who look at it, see heap_owner_next()
- * @ended: heap_owner_end() is done; it goes with its last slab
+ * @ended: heap_owner_end() is done; each shelf goes with its last slab, and the
+ *         owner with the last of all
  * @link: among all owners, or once it has gone, in the trash
  */
 struct heap_owner {
 	u32 tag;
 	u64 id;
+	void *payer;
 	struct heap_group *group[CLASS_GROUPS];
 	u32 at;
 	u64 page;
@@ -175,6 +187,7 @@ static inline struct owned_slab *owned_slab(struct slab *slab)
  * struct heap_trash - what is to be freed once no lock is held
  * @surplus: slabs that are apart, to be released
  * @slabs: released ones
+ * @shelves: shelves that have gone
  * @owners: owners that have gone
  * @pages: nodes of the page bitmap
  * @dir: nodes of the directory
@@ -182,6 +195,7 @@ static inline struct owned_slab *owned_slab(struct slab *slab)
 struct heap_trash {
 	struct list_head surplus;
 	struct list_head slabs;
+	struct list_head shelves;
 	struct list_head owners;
 	struct pages_reserve pages;
 	struct dir_reserve dir;
@@ -293,9 +307,11 @@ static inline void heap_note_empty(struct heap *heap)
 /* heap.c */
 
 /**
- * heap_shelves_destroy() - free the shelves of an owner
+ * heap_shelf_destroy() - free a shelf, or all shelves of an owner and the owner's
+ *			  groups
  * @late: somebody may still look at them, under RCU
  */
+void heap_shelf_destroy(struct heap *heap, struct heap_shelf *shelf, bool late);
 void heap_shelves_destroy(struct heap *heap, struct heap_owner *owner, bool late);
 
 /* heap_free.c */
@@ -336,16 +352,18 @@ struct heap_owner *heap_owner_next(struct heap *heap, struct heap_owner *owner);
 void heap_owner_unpin(struct heap *heap, struct heap_owner *owner);
 
 /**
- * heap_owner_check() - move an owner to the trash, if it has ended
- *
- * To be called when one of what keeps it there has changed.
+ * heap_slab_joins() - count a slab that has an owner
+ * heap_slab_leaves() - the opposite; if the owner has ended, what goes with the slab
+ *			is moved to the trash
  */
-void heap_owner_check(struct heap *heap, struct heap_owner *owner, struct heap_trash *trash)
+void heap_slab_joins(struct heap *heap, const struct slab *slab) __must_hold(&heap->lock);
+void heap_slab_leaves(struct heap *heap, const struct slab *slab, struct heap_trash *trash)
 	__must_hold(&heap->lock);
 
 /**
- * heap_owner_free() - free an owner out of the trash, or one in a heap that ends
+ * heap_shelf_free(), heap_owner_free() - free a shelf or an owner out of the trash
  */
+void heap_shelf_free(struct heap *heap, struct heap_shelf *shelf);
 void heap_owner_free(struct heap *heap, struct heap_owner *owner);
 
 void heap_owners_destroy(struct heap *heap);

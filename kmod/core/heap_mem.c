@@ -184,11 +184,13 @@ void heap_trash_init(struct heap_trash *trash)
 	memset(trash, 0, sizeof(*trash));
 	INIT_LIST_HEAD(&trash->surplus);
 	INIT_LIST_HEAD(&trash->slabs);
+	INIT_LIST_HEAD(&trash->shelves);
 	INIT_LIST_HEAD(&trash->owners);
 }
 
 void heap_trash_empty(struct heap *heap, struct heap_trash *trash)
 {
+	struct heap_shelf *shelf;
 	struct heap_owner *owner;
 	struct slab *slab;
 	void *node;
@@ -197,6 +199,12 @@ void heap_trash_empty(struct heap *heap, struct heap_trash *trash)
 		slab = list_first_entry(&trash->slabs, struct slab, link);
 		list_del(&slab->link);
 		heap_slab_free(heap, slab);
+	}
+	while (!list_empty(&trash->shelves)) {
+		shelf = list_first_entry(&trash->shelves, struct heap_shelf, link);
+		list_del(&shelf->link);
+		heap_shelf_free(heap, shelf);
+		cond_resched();
 	}
 	while (!list_empty(&trash->owners)) {
 		owner = list_first_entry(&trash->owners, struct heap_owner, link);

@@ -14,8 +14,9 @@
  *			as a whole; of a mixed one, the slots that the owner has.
  *			If others are left it stays, SLAB_LEFT, on no list.
  *	strays		are freed
- *	ended		the owner goes once it has no slab any more, and nobody
- *			looks at it
+ *	ended		its shelves go, but for those with slabs that are left,
+ *			which go with the last of these; then the owner does,
+ *			once nobody looks at it
  *
  * Each step does a bounded amount under one lock. Nobody allocates for the owner,
  * gives to it or frees as it meanwhile; but others free what they own on its slabs,
@@ -129,7 +130,7 @@ int heap_enable_owners(struct heap *heap)
 	return 0;
 }
 
-int heap_owner_create(struct heap *heap, u64 id, struct heap_owner **owner)
+int heap_owner_create(struct heap *heap, u64 id, void *payer, struct heap_owner **owner)
 {
 	struct heap_owner *new = heap_zalloc(heap, sizeof(*new));
 	bool lacks_leaf;
@@ -137,6 +138,7 @@ int heap_owner_create(struct heap *heap, u64 id, struct heap_owner **owner)
 	if (!new)
 		return -ENOMEM;
 	new->id = id;
+	new->payer = payer;
 	new->stray_low = PAGES_NONE;
 	do {
 		core_lock(&heap->lock);
@@ -160,7 +162,8 @@ u32 heap_owner_tag(const struct heap_owner *owner)
 	return owner->tag;
 }
 
-void heap_owner_check(struct heap *heap, struct heap_owner *owner, struct heap_trash *trash)
+/* To be called when one of what keeps an owner that has ended has changed. */
+static void owner_check(struct heap *heap, struct heap_owner *owner, struct heap_trash *trash)
 {
 	core_assert_held(&heap->lock);
 	if (!owner->ended || owner->slabs || owner->pins)
@@ -170,10 +173,54 @@ void heap_owner_check(struct heap *heap, struct heap_owner *owner, struct heap_t
 	list_add(&owner->link, &trash->owners);
 }
 
-/* The figures of a shard, whose slabs are gone, are added to nobody's. */
-static void bequeath(struct heap *heap, struct heap_shard *from, u32 class, u32 group)
+void heap_slab_joins(struct heap *heap, const struct slab *slab)
 {
-	struct heap_shard *to = heap_shelf(&heap->nobody, class, group)->shard[0];
+	struct heap_owner *owner = heap_owner_at(heap, slab_owner(slab));
+
+	core_assert_held(&heap->lock);
+	owner->slabs++;
+	heap_shelf(owner, slab_class(slab), slab_group(slab))->slabs++;
+}
+
+/* A shelf of an owner that has ended goes unless it has a slab. */
+static void shelf_check(struct heap_owner *owner, struct heap_shelf *shelf,
+			struct heap_trash *trash)
+{
+	if (!owner->ended || shelf->slabs)
+		return;
+	WRITE_ONCE(owner->group[shelf->group]->shelf[shelf->class], NULL);
+	list_add(&shelf->link, &trash->shelves);
+}
+
+void heap_slab_leaves(struct heap *heap, const struct slab *slab, struct heap_trash *trash)
+{
+	struct heap_owner *owner = heap_owner_at(heap, slab_owner(slab));
+	struct heap_shelf *shelf = heap_shelf(owner, slab_class(slab), slab_group(slab));
+
+	core_assert_held(&heap->lock);
+	owner->slabs--;
+	shelf->slabs--;
+	shelf_check(owner, shelf, trash);
+	owner_check(heap, owner, trash);
+}
+
+static void check_shelves(struct heap_owner *owner, struct heap_trash *trash)
+{
+	struct heap_shelf *shelf;
+	u32 class, group;
+
+	for (group = 0; group < CLASS_GROUPS; group++) {
+		for (class = CLASS_SPAN + 1; owner->group[group] && class < CLASS_COUNT; class++) {
+			shelf = heap_shelf(owner, class, group);
+			if (shelf)
+				shelf_check(owner, shelf, trash);
+		}
+	}
+}
+
+/* The figures of a shard, whose slabs are gone, are added to nobody's. */
+static void bequeath(struct heap_shard *from, struct heap_shard *to)
+{
 	struct heap_class_stat stat;
 
 	core_lock(&from->lock);
@@ -186,20 +233,27 @@ static void bequeath(struct heap *heap, struct heap_shard *from, u32 class, u32 
 	core_unlock(&to->lock);
 }
 
+void heap_shelf_free(struct heap *heap, struct heap_shelf *shelf)
+{
+	struct heap_shelf *heir = heap_shelf(&heap->nobody, shelf->class, shelf->group);
+	u32 i;
+
+	for (i = 0; i < heap_shelf_shards(shelf); i++)
+		bequeath(shelf->shard[i], heir->shard[0]);
+	heap_shelf_destroy(heap, shelf, true);
+}
+
+static void owner_destroy(struct heap *heap, struct heap_owner *owner, bool late)
+{
+	heap_shelves_destroy(heap, owner, late);
+	if (heap->ops->owner_freed)
+		heap->ops->owner_freed(heap->keeper, owner->payer);
+	heap_kfree_late(heap, owner, sizeof(*owner), late);
+}
+
 void heap_owner_free(struct heap *heap, struct heap_owner *owner)
 {
-	struct heap_shelf *shelf;
-	u32 i, class, group;
-
-	for (group = 0; group < CLASS_GROUPS; group++) {
-		for (class = CLASS_SPAN + 1; owner->group[group] && class < CLASS_COUNT; class++) {
-			shelf = heap_shelf(owner, class, group);
-			for (i = 0; shelf && i < heap_shelf_shards(shelf); i++)
-				bequeath(heap, shelf->shard[i], class, group);
-		}
-	}
-	heap_shelves_destroy(heap, owner, true);
-	heap_kfree_late(heap, owner, sizeof(*owner), true);
+	owner_destroy(heap, owner, true);
 }
 
 void heap_owners_destroy(struct heap *heap)
@@ -213,8 +267,7 @@ void heap_owners_destroy(struct heap *heap)
 	while (!list_empty(&owners->all)) {
 		owner = list_first_entry(&owners->all, struct heap_owner, link);
 		list_del(&owner->link);
-		heap_shelves_destroy(heap, owner, false);
-		heap_kfree(heap, owner, sizeof(*owner));
+		owner_destroy(heap, owner, false);
 		cond_resched();
 	}
 	for (i = 0; i < OWNER_LEAVES; i++)
@@ -240,7 +293,7 @@ static void unpin(struct heap *heap, struct heap_owner *owner, struct heap_trash
 	if (!owner->tag)
 		return;
 	owner->pins--;
-	heap_owner_check(heap, owner, trash);
+	owner_check(heap, owner, trash);
 }
 
 void heap_owner_unpin(struct heap *heap, struct heap_owner *owner)
@@ -419,7 +472,8 @@ bool heap_owner_end(struct heap *heap, struct heap_owner *owner)
 	core_lock(&heap->lock);
 	WARN_ON_ONCE(owner->strays);
 	owner->ended = true;
-	heap_owner_check(heap, owner, &trash);
+	check_shelves(owner, &trash);
+	owner_check(heap, owner, &trash);
 	heap_unlock(heap, &trash);
 	return false;
 }

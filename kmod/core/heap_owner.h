@@ -19,7 +19,8 @@
  *
  * At an owner's end all that it owns is freed, offered or not. Its slabs end with
  * it, but for those on which slots are left that others own; these end when
- * the last of them is freed. Nothing is taken from them any more.
+ * the last of them is freed. Nothing is taken from them any more. What there is of
+ * the owner itself goes with the last of them.
  *
  * All of this is atomic: at any moment an object has one owner, or is nobody's.
  *
@@ -45,11 +46,12 @@ int heap_enable_owners(struct heap *heap);
  * heap_owner_create() - make an owner
  * @heap: a heap with owners
  * @id: what it is called in struct heap_object
+ * @payer: for owner_freed() of struct heap_ops
  * @owner: gets it
  *
  * May sleep. Returns 0, -ENOMEM, or -ENOSPC if all tags are in use.
  */
-int heap_owner_create(struct heap *heap, u64 id, struct heap_owner **owner);
+int heap_owner_create(struct heap *heap, u64 id, void *payer, struct heap_owner **owner);
 
 u32 heap_owner_tag(const struct heap_owner *owner);
 

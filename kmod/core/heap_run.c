@@ -300,18 +300,9 @@ int heap_slab_create(struct heap *heap, u32 home, struct slab **slab)
 	run_publish(heap, &run, dir_slab_entry(*slab),
 		    HEAP_MARK(HEAP_KIND_SLAB, class, slab_group(*slab), tag));
 	if (tag)
-		heap_owner_at(heap, tag)->slabs++;
+		heap_slab_joins(heap, *slab);
 	heap_unlock(heap, &trash);
 	return 0;
-}
-
-static void slab_leaves_owner(struct heap *heap, const struct slab *slab,
-			      struct heap_trash *trash)
-{
-	struct heap_owner *owner = heap_owner_at(heap, slab_owner(slab));
-
-	owner->slabs--;
-	heap_owner_check(heap, owner, trash);
 }
 
 void heap_release_surplus(struct heap *heap, struct heap_trash *trash)
@@ -334,7 +325,7 @@ void heap_release_surplus(struct heap *heap, struct heap_trash *trash)
 		list_add(&slab->link, &trash->slabs);
 		atomic64_add(1, &heap->turnover);
 		if (slab_owner(slab))
-			slab_leaves_owner(heap, slab, trash);
+			heap_slab_leaves(heap, slab, trash);
 	}
 	heap_unlock(heap, trash);
 }

@@ -10,11 +10,15 @@
 #include "core_env.h"
 #include "heap_impl.h"
 
-/* The figures of one shelf are added to a sum. */
-static void add_shelf(struct heap_class_stat *sum, const struct heap_shelf *shelf, u32 class)
+/* The figures of one shelf of an owner are added to a sum. */
+static void add_shelf(struct heap_class_stat *sum, const struct heap_owner *owner, u32 class,
+		      u32 group)
 {
+	struct heap_shelf *shelf;
 	u32 i;
 
+	rcu_read_lock();
+	shelf = heap_shelf(owner, class, group);
 	for (i = 0; shelf && i < heap_shelf_shards(shelf); i++) {
 		struct heap_shard *shard = shelf->shard[i];
 
@@ -27,6 +31,7 @@ static void add_shelf(struct heap_class_stat *sum, const struct heap_shelf *shel
 		sum->frees += shard->stat.frees;
 		core_unlock(&shard->lock);
 	}
+	rcu_read_unlock();
 }
 
 static void add_spans(struct heap_class_stat *sum, struct heap *heap, u32 group)
@@ -52,7 +57,7 @@ static void add_shelves(struct heap_class_stat *sum, struct heap *heap, u32 clas
 
 	while ((owner = heap_owner_next(heap, owner))) {
 		for (group = first; group <= last; group++)
-			add_shelf(sum, heap_shelf(owner, class, group), class);
+			add_shelf(sum, owner, class, group);
 		cond_resched();
 	}
 }
@@ -89,7 +94,7 @@ static void add_group(struct heap_stat *stat, const struct heap_owner *owner, u3
 
 	for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++) {
 		sum = (struct heap_class_stat){};
-		add_shelf(&sum, heap_shelf(owner, class, group), class);
+		add_shelf(&sum, owner, class, group);
 		stat->live_objects += sum.used;
 		stat->live_bytes += sum.used * class_table[class].slot_bytes;
 		stat->slabs += sum.slabs;
@@ -164,6 +169,6 @@ bool heap_has_slab(struct heap *heap, const struct heap_request *req)
 	struct heap_class_stat sum = {};
 
 	if (class != CLASS_SPAN)
-		add_shelf(&sum, heap_shelf(owner, class, req->group), class);
+		add_shelf(&sum, owner, class, req->group);
 	return sum.slabs;
 }

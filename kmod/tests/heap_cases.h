@@ -53,6 +53,7 @@ struct heap_script {
  * @error: what the keeper has to complain of
  * @map: marks of pages
  * @prepared: pages that were prepared
+ * @owners_freed: how often an owner was freed
  * @reg: offsets
  */
 struct heap_rig {
@@ -61,6 +62,7 @@ struct heap_rig {
 	const char *error;
 	u32 map[HEAP_MAP];
 	bool prepared[HEAP_MAP];
+	u32 owners_freed;
 	u64 reg[HEAP_REGS];
 };
 
@@ -100,9 +102,19 @@ static void rig_mark(void *keeper, u64 first, u64 n, u32 mark)
 	}
 }
 
+static void rig_owner_freed(void *keeper, void *payer)
+{
+	struct heap_rig *rig = keeper;
+
+	if (payer != rig)
+		rig->error = "an owner was freed that was never made";
+	rig->owners_freed++;
+}
+
 static const struct heap_ops rig_ops = {
 	.prepare = rig_prepare,
 	.mark = rig_mark,
+	.owner_freed = rig_owner_freed,
 };
 
 static u64 refused_count(struct heap *heap, u32 refusal)

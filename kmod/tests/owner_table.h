@@ -25,8 +25,8 @@ static const char *owner_rig_make(struct owner_rig *r, u64 pages)
 	REQUIRE(r->rig && r->rig->heap);
 	r->heap = r->rig->heap;
 	REQUIRE(!heap_enable_owners(r->heap));
-	REQUIRE(!heap_owner_create(r->heap, 101, &r->one));
-	REQUIRE(!heap_owner_create(r->heap, 102, &r->two));
+	REQUIRE(!heap_owner_create(r->heap, 101, r->rig, &r->one));
+	REQUIRE(!heap_owner_create(r->heap, 102, r->rig, &r->two));
 	return NULL;
 }
 
@@ -222,6 +222,55 @@ static const char *owner_of_many(void)
 	return owner_rig_free(&r);
 }
 
+/* An object of each class in two groups; given to another, who frees it, or not. */
+static const char *owner_uses_all(struct owner_rig *r, struct heap_owner *owner,
+				  struct heap_owner *freer)
+{
+	u32 class, group;
+	u64 offset;
+
+	for (group = 0; group < 2; group++) {
+		for (class = 1; class < CLASS_COUNT; class++) {
+			struct heap_request request = { .bytes = class_table[class].slot_bytes,
+							.group = group, .owner = owner };
+
+			REQUIRE(heap_alloc(r->heap, &request, &offset, 1) == 1);
+			if (!freer)
+				continue;
+			REQUIRE(!heap_give(r->heap, owner, offset, freer));
+			REQUIRE(owner_free(r, freer, offset) == 1);
+		}
+	}
+	return NULL;
+}
+
+/* What is left of an owner is what its last slot needs, whatever it had. */
+static const char *owner_leaves_little(void)
+{
+	struct heap_stat before, after;
+	struct owner_rig r;
+	u64 left;
+
+	REQUIRE_NULL(owner_rig_make(&r, 1 << 16));
+	left = owner_alloc(&r, r.one, 8);
+	REQUIRE(left && !heap_give(r.heap, r.one, left, r.two));
+	REQUIRE_NULL(owner_uses_all(&r, r.two, NULL));
+	heap_get_stat(r.heap, &before);
+	REQUIRE_NULL(owner_uses_all(&r, r.one, r.two));
+	owner_end(&r, &r.one);
+	heap_trim(r.heap);
+	heap_get_stat(r.heap, &after);
+	/* Its shelves alone took 20,000; the directory has become higher. */
+	REQUIRE(after.kernel_bytes < before.kernel_bytes + 8192);
+	REQUIRE(after.requests == before.requests + 2 * (CLASS_COUNT - 1));
+	REQUIRE(owner_of(&r, left) == 102 && !r.rig->owners_freed);
+	REQUIRE(owner_free(&r, r.two, left) == 1);
+	REQUIRE(owner_of(&r, left) == 1 && r.rig->owners_freed == 1);
+	heap_get_stat(r.heap, &after);
+	REQUIRE(after.frees == before.frees + 2 * (CLASS_COUNT - 1) + 1);
+	return owner_rig_free(&r);
+}
+
 /* One slot that is left keeps the tag of its slab's owner from all others. */
 static const char *owner_tags(void)
 {
@@ -236,13 +285,13 @@ static const char *owner_tags(void)
 	REQUIRE(!heap_give(r.heap, r.one, left, NULL));
 	owner_end(&r, &r.one);
 	for (i = 0; i < OWNERS_MAX + 2; i++) {
-		REQUIRE(!heap_owner_create(r.heap, i, &owner));
+		REQUIRE(!heap_owner_create(r.heap, i, r.rig, &owner));
 		REQUIRE(heap_owner_tag(owner) != tag);
 		owner_end(&r, &owner);
 	}
 	REQUIRE(owner_free(&r, r.two, left) == 1);
 	for (i = 0; i < OWNERS_MAX; i++) {
-		REQUIRE(!heap_owner_create(r.heap, i, &owner));
+		REQUIRE(!heap_owner_create(r.heap, i, r.rig, &owner));
 		if (heap_owner_tag(owner) == tag)
 			break;
 		owner_end(&r, &owner);
@@ -289,6 +338,7 @@ static const struct core_case owner_cases[] = {
 	{ "an owner ends, whose slots have all fates", owner_ends_slots },
 	{ "an owner ends, whose spans have all fates", owner_ends_spans },
 	{ "an owner of much ends in short steps", owner_of_many },
+	{ "an owner that has ended keeps what its slots need", owner_leaves_little },
 	{ "a tag is used again when nothing is left", owner_tags },
 	{ "owners cost at most four bytes a page", owner_budget },
 };

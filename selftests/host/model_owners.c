@@ -28,7 +28,7 @@ static const char *create(struct model *model, u32 owner, u32 fail_nth)
 		if (model->run[i].owner == owner && model->run[i].left)
 			return NULL;
 	host_fail_nth(fail_nth);
-	ret = heap_owner_create(model->heap, ++model->ids, &model->owner[owner]);
+	ret = heap_owner_create(model->heap, ++model->ids, NULL, &model->owner[owner]);
 	failed = host_failed();
 	REQUIRE(ret == (failed ? -ENOMEM : 0));
 	if (failed)
