@@ -375,11 +375,11 @@ u16 heap_slot_who(struct slab *slab, u32 index);
 
 /**
  * heap_stray_add() - count a stray object of an owner, or nobody
- * heap_stray_del() - the opposite
+ * heap_stray_del() - the opposite, for several
  * @page: the page it begins on
  */
 void heap_stray_add(struct heap *heap, u32 tag, u64 page) __must_hold(&heap->lock);
-void heap_stray_del(struct heap *heap, u32 tag) __must_hold(&heap->lock);
+void heap_stray_del(struct heap *heap, u32 tag, u32 n) __must_hold(&heap->lock);
 
 /**
  * heap_owned_settle() - put a slab where it belongs after slots were given back

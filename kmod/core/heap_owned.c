@@ -50,14 +50,17 @@ void heap_stray_add(struct heap *heap, u32 tag, u64 page)
 	owner->stray_high = max(owner->stray_high, page);
 }
 
-void heap_stray_del(struct heap *heap, u32 tag)
+void heap_stray_del(struct heap *heap, u32 tag, u32 n)
 {
 	struct heap_owner *owner = heap_owner_at(heap, tag);
 
 	core_assert_held(&heap->lock);
 	if (heap->owners)
 		heap->owners->changes++;
-	if (!owner || --owner->strays)
+	if (!owner)
+		return;
+	owner->strays -= n;
+	if (owner->strays)
 		return;
 	owner->stray_low = PAGES_NONE;
 	owner->stray_high = 0;
@@ -70,7 +73,7 @@ static void slot_changes(struct heap *heap, const struct slab *slab, u32 from, u
 		return;
 	core_lock(&heap->lock);
 	if (from != slab_owner(slab))
-		heap_stray_del(heap, from);
+		heap_stray_del(heap, from, 1);
 	if (to != slab_owner(slab))
 		heap_stray_add(heap, to, slab->page);
 	core_unlock(&heap->lock);
@@ -98,20 +101,19 @@ void heap_owned_settle(struct heap *heap, struct heap_shard *shard, struct slab 
 		heap_note_idle(heap);
 }
 
-/* Frees a slot that is taken. */
-static void give_slot(struct heap *heap, struct heap_shard *shard, struct slab *slab, u32 index)
+/* Frees a slot that is taken. Returns whose it was. */
+static u32 give_slot(struct heap_shard *shard, struct slab *slab, u32 index)
 {
 	const struct class_info *info = &class_table[slab_class(slab)];
-	u16 *who = owned_slab(slab)->who;
+	u32 tag = heap_slot_who(slab, index) & OWNER_TAG_MASK;
 
 	core_assert_held(&shard->lock);
 	slab_give(slab, info, ((u64)slab->page << PAGE_SHIFT) + (u64)index * info->slot_bytes);
 	shard->stat.used--;
 	shard->stat.frees++;
-	if (!who)
-		return;
-	slot_changes(heap, slab, who[index] & OWNER_TAG_MASK, slab_owner(slab));
-	who[index] = slab_owner(slab);
+	if (owned_slab(slab)->who)
+		owned_slab(slab)->who[index] = slab_owner(slab);
+	return tag;
 }
 
 u32 heap_owned_strip(struct heap *heap, struct heap_shard *shard, struct slab *slab, u32 tag)
@@ -122,8 +124,13 @@ u32 heap_owned_strip(struct heap *heap, struct heap_shard *shard, struct slab *s
 	for (i = 0; i < class_table[slab_class(slab)].slots; i++) {
 		if ((who[i] & OWNER_TAG_MASK) != tag || !slab_slot_taken(slab, i))
 			continue;
-		give_slot(heap, shard, slab, i);
+		give_slot(shard, slab, i);
 		freed++;
+	}
+	if (freed && tag != slab_owner(slab)) {
+		core_lock(&heap->lock);
+		heap_stray_del(heap, tag, freed);
+		core_unlock(&heap->lock);
 	}
 	return freed;
 }
@@ -184,7 +191,7 @@ static void free_slot(struct owned_batch *batch, u32 i, struct heap_shard *shard
 		return owned_refuse(batch, i, HEAP_BAD_OWNER);
 	if (!heap_class_fits(slab_class(slab), batch->bytes))
 		return owned_refuse(batch, i, HEAP_BAD_BYTES);
-	give_slot(batch->heap, shard, slab, index);
+	slot_changes(batch->heap, slab, give_slot(shard, slab, index), slab_owner(slab));
 	batch->freed++;
 	heap_owned_settle(batch->heap, shard, slab, &batch->trash);
 }
@@ -354,7 +361,7 @@ static int change_span(struct heap *heap, const struct change *change)
 		ret = may_change(change, dir_span_who(entry)) ? 0 : -EPERM;
 	}
 	if (!ret) {
-		heap_stray_del(heap, change->from);
+		heap_stray_del(heap, change->from, 1);
 		heap_stray_add(heap, tag, page);
 		heap->ops->mark(heap->keeper, page, 1,
 				HEAP_MARK(HEAP_KIND_SPAN, CLASS_SPAN, group, tag));

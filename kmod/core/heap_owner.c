@@ -30,8 +30,13 @@
 #include "heap_impl.h"
 #include "heap_owner.h"
 
-/* What heap_owner_end() does under one lock at most. */
+/*
+ * What heap_owner_end() does under one lock at most: slabs, slots that it looks at one
+ * by one, which are those of mixed slabs, and entries of the directory. The slab
+ * that goes beyond the number of slots is done to its end.
+ */
 #define END_SLABS	8
+#define END_SLOTS	1024
 #define END_ENTRIES	64
 
 /* Tags. */
@@ -338,13 +343,15 @@ static struct heap_shard *shard_at(const struct heap_owner *owner, u32 at)
 
 #define SHARDS_OF_OWNER	(CLASS_GROUPS * CLASS_COUNT * HEAP_SHARDS_MAX)
 
-static void end_slab(struct heap *heap, struct heap_owner *owner, struct heap_shard *shard,
-		     struct slab *slab, struct heap_trash *trash)
+/* Returns how many slots were looked at. */
+static u32 end_slab(struct heap *heap, struct heap_owner *owner, struct heap_shard *shard,
+		    struct slab *slab, struct heap_trash *trash)
 {
+	bool mixed = owned_slab(slab)->who;
 	u32 freed;
 
 	core_assert_held(&shard->lock);
-	if (owned_slab(slab)->who) {
+	if (mixed) {
 		heap_owned_strip(heap, shard, slab, owner->tag);
 	} else {
 		freed = slab_give_all(slab);
@@ -352,10 +359,11 @@ static void end_slab(struct heap *heap, struct heap_owner *owner, struct heap_sh
 		shard->stat.frees += freed;
 	}
 	slots_leave(&shard->slots, slab);
-	if (slab->place == SLAB_LEFT)
-		return;
-	shard->stat.slabs--;
-	list_add(&slab->link, &trash->surplus);
+	if (slab->place != SLAB_LEFT) {
+		shard->stat.slabs--;
+		list_add(&slab->link, &trash->surplus);
+	}
+	return mixed ? class_table[slab_class(slab)].slots : 0;
 }
 
 /* Returns whether there may be more. */
@@ -363,15 +371,19 @@ static bool end_slabs(struct heap *heap, struct heap_owner *owner, struct heap_t
 {
 	struct heap_shard *shard;
 	struct slab *slab = NULL;
-	u32 n;
+	u32 n, slots;
 
 	for (; owner->at < SHARDS_OF_OWNER; owner->at++) {
 		shard = shard_at(owner, owner->at);
 		if (!shard)
 			continue;
 		core_lock(&shard->lock);
-		for (n = 0; n < END_SLABS && (slab = slots_next(&shard->slots)); n++)
-			end_slab(heap, owner, shard, slab, trash);
+		for (n = 0, slots = 0; n < END_SLABS && slots < END_SLOTS; n++) {
+			slab = slots_next(&shard->slots);
+			if (!slab)
+				break;
+			slots += end_slab(heap, owner, shard, slab, trash);
+		}
 		core_unlock(&shard->lock);
 		if (n)
 			return true;

@@ -364,7 +364,7 @@ void heap_span_release(struct heap *heap, u64 first, u64 entry)
 	u32 group = dir_span_group(entry);
 	u64 n = dir_span_pages(entry);
 
-	heap_stray_del(heap, dir_span_who(entry) & OWNER_TAG_MASK);
+	heap_stray_del(heap, dir_span_who(entry) & OWNER_TAG_MASK, 1);
 	heap->spans[group].slabs--;
 	heap->spans[group].used -= n;
 	heap->spans[group].frees++;
