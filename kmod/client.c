@@ -274,6 +274,17 @@ static int client_own(struct client *client)
 	return 0;
 }
 
+/* Whether the process of a VMA is a client by now: perhaps by this one. */
+static bool is_client(struct shmzone *zone, const struct vm_area_struct *vma)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = find(zone, vma->vm_mm);
+	rcu_read_unlock();
+	return found;
+}
+
 /* A client for a VMA, which nobody can find by its mm yet. */
 static struct client *client_alloc(struct shmzone *zone, struct vm_area_struct *vma)
 {
@@ -281,6 +292,9 @@ static struct client *client_alloc(struct shmzone *zone, struct vm_area_struct *
 	struct client *client;
 	int ret;
 
+	/* Before an owner is made in vain, which takes a work to end. */
+	if (is_client(zone, vma))
+		return ERR_PTR(-EBUSY);
 	client = kvzalloc(client_bytes(count), ZONE_GFP);
 	if (!client)
 		return ERR_PTR(-ENOMEM);
