@@ -32,7 +32,8 @@
  *
  * In an owned zone a client is an owner to the heap, and all that is left of it when
  * it is dead and nobody has a reference any more is freed by a work, so that no
- * exit waits for it. By then no command can allocate for it, or give to it. Its
+ * exit waits for it. Who has one does not wait long, but in ALLOC for memory, which
+ * ends then. By the time of the work no command can allocate for it, or give to it. Its
  * number is there until all is free.
  *
  * A child's first touch of its caches is a plain store, as its parent's was: it
@@ -412,6 +413,8 @@ static void client_close(struct client *client)
 	}
 	zone_age_soon(zone);
 	zone_wake(zone);
+	if (client->owner)
+		zone_wake_dead(zone, client);
 	client_abandon(client);
 }
 

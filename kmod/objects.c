@@ -185,7 +185,8 @@ static int check_alloc(const struct shmzone_alloc *alloc)
 }
 
 /* Allocate, and tell the offsets, or take them back. */
-static int alloc_and_tell(struct ucmd *ucmd, const struct heap_request *req)
+static int alloc_and_tell(struct ucmd *ucmd, const struct heap_request *req,
+			  const struct client *client)
 {
 	const struct shmzone_alloc *alloc = ucmd->cmd;
 	struct shmzone *zone = ucmd->zone;
@@ -204,6 +205,7 @@ static int alloc_and_tell(struct ucmd *ucmd, const struct heap_request *req)
 		.offsets = batch.offsets,
 		.count = alloc->count,
 		.enough = alloc->count,
+		.client = client,
 		.attempt = alloc_batch,
 	};
 	if (alloc->flags & SHMZONE_ALLOC_WAIT)
@@ -246,7 +248,7 @@ long alloc_ioctl(struct ucmd *ucmd)
 	client = object_owner(ucmd->zone, &req.owner);
 	if (zone_is(ucmd->zone, SHMZONE_CREATE_OWNED) && !client)
 		return -ENXIO;
-	ret = alloc_and_tell(ucmd, &req);
+	ret = alloc_and_tell(ucmd, &req, client);
 	if (client)
 		client_put(client);
 	return ret;

@@ -13,6 +13,9 @@
  * succeed, gives the turn to the next. So a turn is never lost with the one who
  * had it, and one large free serves as many as it can.
  *
+ * In an owned zone a waiter leaves when its client is dead, too, wherever it stands:
+ * it has a reference to the client, which would never end (zone_wake_dead()).
+ *
  * An ALLOC that does not wait never looks at the queue. One that comes to wait
  * looks whether there is one, and tries at once if not.
  *
@@ -96,11 +99,13 @@
  * struct waiter - one who waits in ALLOC, on its stack
  * @link: in the queue, under its lock
  * @wq: where it sleeps
+ * @client: as in struct zone_request
  * @turn: it may try; written under the queue's lock
  */
 struct waiter {
 	struct list_head link;
 	wait_queue_head_t wq;
+	const struct client *client;
 	bool turn;
 };
 
@@ -167,7 +172,12 @@ static void leave(struct zone_wait *wait, struct waiter *me)
 	spin_unlock(&wait->lock);
 }
 
-/* Returns 0 with the turn taken, -ETIME after @until, or -EINTR. */
+static bool is_dead(const struct waiter *me)
+{
+	return me->client && READ_ONCE(me->client->dead);
+}
+
+/* Returns 0 with the turn taken, -ETIME after @until, -ENXIO or -EINTR. */
 static int sleep_until_turn(struct zone_wait *wait, struct waiter *me,
 			    ktime_t until)
 {
@@ -176,8 +186,10 @@ static int sleep_until_turn(struct zone_wait *wait, struct waiter *me,
 
 	if (until != KTIME_MAX)
 		left = max_t(ktime_t, ktime_sub(until, ktime_get()), 0);
-	ret = wait_event_interruptible_hrtimeout(me->wq, READ_ONCE(me->turn),
-						 left);
+	ret = wait_event_interruptible_hrtimeout(me->wq, READ_ONCE(me->turn) ||
+						 is_dead(me), left);
+	if (is_dead(me))
+		return -ENXIO;
 	if (ret)
 		return ret == -ETIME ? ret : -EINTR;
 	spin_lock(&wait->lock);
@@ -358,7 +370,7 @@ static int alloc_in_queue(struct shmzone *zone, struct waiter *me,
  *
  * Context: may sleep; the caller holds no lock.
  * Return: as zone_alloc(), but -ENOMEM only if it can never succeed, and
- * -ETIMEDOUT, or -EINTR if a signal arrived.
+ * -ETIMEDOUT, -ENXIO if the client is dead, or -EINTR if a signal arrived.
  */
 int zone_alloc_wait(struct shmzone *zone, const struct zone_request *request,
 		    u64 timeout_ns)
@@ -366,7 +378,7 @@ int zone_alloc_wait(struct shmzone *zone, const struct zone_request *request,
 	struct zone_wait *wait = &zone->wait;
 	ktime_t deadline = KTIME_MAX;
 	enum outlook outlook = WHEN_FREED;
-	struct waiter me;
+	struct waiter me = { .client = request->client };
 	int ret;
 
 	if (timeout_ns && timeout_ns < KTIME_MAX)
@@ -409,6 +421,26 @@ void zone_wake(struct shmzone *zone)
 	}
 	if (watch >= WATCH_WAITER)
 		call_head(wait);
+}
+
+/**
+ * zone_wake_dead() - nobody waits for a client that is dead
+ * @zone: the zone
+ * @client: the client, which was said to be dead before
+ *
+ * Context: any process context; the caller holds no lock of the zone.
+ */
+void zone_wake_dead(struct shmzone *zone, const struct client *client)
+{
+	struct zone_wait *wait = &zone->wait;
+	struct waiter *waiter;
+
+	/* Who joins after this sees that it is dead. */
+	spin_lock(&wait->lock);
+	list_for_each_entry(waiter, &wait->queue, link)
+		if (waiter->client == client)
+			wake_up(&waiter->wq);
+	spin_unlock(&wait->lock);
 }
 
 /**

@@ -12,6 +12,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
+struct client;
 struct heap_request;
 struct shmzone;
 
@@ -46,6 +47,7 @@ struct zone_wait {
  * @offsets: gets their offsets
  * @count: how many
  * @enough: how many are enough for nobody to be told of a shortage
+ * @client: NULL, or who waits only for as long as it is alive
  * @attempt: tries to allocate them; returns how many it got, at least 1, or a
  *           negative errno: -ENOMEM if there is no memory for any
  */
@@ -54,6 +56,7 @@ struct zone_request {
 	u64 *offsets;
 	u32 count;
 	u32 enough;
+	const struct client *client;
 	int (*attempt)(struct shmzone *zone, const struct zone_request *request);
 };
 
@@ -62,6 +65,7 @@ int zone_alloc(struct shmzone *zone, const struct zone_request *request);
 int zone_alloc_wait(struct shmzone *zone, const struct zone_request *request,
 		    u64 timeout_ns);
 void zone_wake(struct shmzone *zone);
+void zone_wake_dead(struct shmzone *zone, const struct client *client);
 bool zone_takes_retry(struct shmzone *zone);
 bool zone_is_short(const struct shmzone *zone);
 __poll_t zone_poll(struct file *file, struct poll_table_struct *table);

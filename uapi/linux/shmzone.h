@@ -406,7 +406,8 @@ struct shmzone_unlink {
  * %SHMZONE_SEAL_ALLOC. In owned zones the caller has to be a client: ENXIO.
  *
  * With %SHMZONE_ALLOC_WAIT, and while there is no memory for a single object:
- * ETIMEDOUT at the end of @timeout_ns, EINTR if a signal arrives. The call is
+ * ETIMEDOUT at the end of @timeout_ns, EINTR if a signal arrives, ENXIO if in an
+ * owned zone the caller is no client any more. The call is
  * never restarted by itself, with SA_RESTART neither, since its time and its
  * place in the queue would begin anew; being stopped and continued may end it
  * with EINTR too.
