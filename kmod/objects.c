@@ -135,7 +135,8 @@ int alloc_batch(struct shmzone *zone, const struct zone_request *request)
 			heap_note_failed(heap, req, count - asked);
 			return done ?: ret;
 		}
-		cond_resched();
+		if (done < count)
+			cond_resched();
 	}
 	return done;
 }

@@ -287,7 +287,6 @@ static int try_alloc(struct shmzone *zone, const struct zone_request *request,
 {
 	s64 events = note_events(&zone->wait);
 	u64 turnover = heap_turnover(zone->heap);
-	struct reclaim last = { .floor = 1 };
 	int ret = request->attempt(zone, request);
 
 	if (!fell_short(request, ret)) {
@@ -297,6 +296,8 @@ static int try_alloc(struct shmzone *zone, const struct zone_request *request,
 	}
 	*outlook = outlook_for(zone, request->req);
 	if (*outlook != NEVER) {
+		struct reclaim last = { .floor = 1 };
+
 		note_shortage(&zone->wait, events);
 		if (READ_ONCE(zone->wait.exhausted))
 			zone_reclaim(zone, request->req, &last);

@@ -101,17 +101,17 @@ static u64 word_dirty(const struct slab *slab, u32 word)
 }
 
 /*
- * The pages from the first to the last slot of those that were taken out of a
- * word hold memory from now on. As slots were taken from the lowest free one up,
- * nothing is left free between them.
+ * The pages from the first to the last slot that were taken hold memory from now
+ * on; these are the slots' offsets. As slots were taken from the lowest free one
+ * up, nothing is left free between them.
  */
-static void note_dirty(struct slab *slab, u32 word, u64 taken)
+static void note_dirty(struct slab *slab, u64 first, u64 last)
 {
-	u32 bytes = class_table[slab_class(slab)].slot_bytes;
-	u32 first = (word * 64 + __ffs64(taken)) * bytes >> PAGE_SHIFT;
-	u32 last = ((word * 64 + fls64(taken)) * bytes - 1) >> PAGE_SHIFT;
+	u64 end = last + class_table[slab_class(slab)].slot_bytes - 1;
+	u32 first_page = (first >> PAGE_SHIFT) - slab->page;
+	u32 last_page = (end >> PAGE_SHIFT) - slab->page;
 
-	slab->dirty |= (2U << last) - (1U << first);
+	slab->dirty |= (2U << last_page) - (1U << first_page);
 }
 
 /* The offsets of @n neighbours, the first of which is at @base. */
@@ -159,7 +159,6 @@ static inline u32 take_word(u64 *free, u64 base, u32 bytes, u64 *offsets, u32 n)
 static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 {
 	u32 class = slab_class(slab), words = slab_words(class), word;
-	bool all_dirty = slab->dirty == slab_pages_mask(class);
 	u32 bytes = class_table[class].slot_bytes;
 	u64 start = (u64)slab->page << PAGE_SHIFT;
 	u32 got = 0;
@@ -175,9 +174,9 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 		got += take_word(&left, start + (u64)word * 64 * bytes, bytes, offsets + got,
 				 n - got);
 		slab->bits[word] &= ~(usable ^ left);
-		if (clean && !all_dirty)
-			note_dirty(slab, word, usable ^ left);
 	}
+	if (clean && got)
+		note_dirty(slab, offsets[0], offsets[got - 1]);
 	slab->free -= got;
 	return got;
 }
