@@ -28,6 +28,9 @@ long _try_reclaim(int zone, struct shmzone_cache_reclaim *answer);
 long _try_client(int zone);
 int _try_sync(int zone, __u64 client, __u64 timeout_ns);
 
+/* GIVE, OFFER or TAKE one object. */
+int _try_handover(int zone, unsigned long cmd, __u64 offset, __u64 client);
+
 /* The class of objects of that size. */
 __u32 class_of(int zone, __u64 bytes);
 

@@ -79,6 +79,15 @@ bool enter_user_namespace(int flags)
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+bool be(const struct identity *who)
+{
+	if (who->uid && !become(who->uid, who->uid))
+		return false;
+	if (who->inside && !enter_user_namespace(CLONE_NEWIPC))
+		return false;
+	return !who->inner_uid || become(who->inner_uid, who->inner_uid);
+}
+
 bool fdinfo_text(int zone, const char *key, char *text, size_t size)
 {
 	char path[64], line[2048], wanted[64];

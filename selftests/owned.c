@@ -18,16 +18,6 @@
 
 #define ZONE_BYTES	(1024 * MIB)
 
-/* A call with one object. */
-static int _try_handover(int zone, unsigned long cmd, __u64 offset, __u64 client)
-{
-	struct shmzone_give args = {
-		SIZED(shmzone_give), .offsets = to_u64(&offset), .count = 1, .client = client,
-	};
-
-	return _try_call(zone, cmd, &args);
-}
-
 static int _try_give(int zone, __u64 offset, __u64 client)
 {
 	return _try_handover(zone, SHMZONE_GIVE, offset, client);

@@ -7,7 +7,6 @@
  * others is rights.c's matter.
  */
 #include <fcntl.h>
-#include <sched.h>
 
 #include "kselftest_harness.h"
 #include "rules.h"
@@ -16,42 +15,30 @@ FIXTURE(rules) {
 	int control;
 };
 
-/* Who one is, and where. */
 FIXTURE_VARIANT(rules) {
-	uid_t uid;
-	uid_t inner_uid;
-	bool inside;	/* of a user and an IPC namespace that one has made */
+	struct identity who;
 };
 
 FIXTURE_VARIANT_ADD(rules, root) {};
 
 FIXTURE_VARIANT_ADD(rules, user) {
-	.uid = STRANGER,
+	.who.uid = STRANGER,
 };
 
 FIXTURE_VARIANT_ADD(rules, root_inside) {
-	.inside = true,
+	.who.inside = true,
 };
 
 FIXTURE_VARIANT_ADD(rules, user_inside) {
-	.uid = STRANGER,
-	.inside = true,
+	.who.uid = STRANGER,
+	.who.inside = true,
 };
 
 /* A user of a namespace that root made. */
 FIXTURE_VARIANT_ADD(rules, users_inside) {
-	.inner_uid = STRANGER,
-	.inside = true,
+	.who.inner_uid = STRANGER,
+	.who.inside = true,
 };
-
-static bool be(const FIXTURE_VARIANT(rules) *who)
-{
-	if (who->uid && !become(who->uid, who->uid))
-		return false;
-	if (who->inside && !enter_user_namespace(CLONE_NEWIPC))
-		return false;
-	return !who->inner_uid || become(who->inner_uid, who->inner_uid);
-}
 
 static int is_anyone(void *arg)
 {
@@ -62,7 +49,7 @@ FIXTURE_SETUP(rules)
 {
 	/* The node is for root and a group; whoever is given a descriptor may use it. */
 	self->control = control_fd();
-	if (in_child(is_anyone, (void *)variant))
+	if (in_child(is_anyone, (void *)&variant->who))
 		SKIP(return, "no user namespaces");
 }
 
@@ -74,7 +61,7 @@ FIXTURE_TEARDOWN(rules)
 struct attempt {
 	const struct rule *rule;
 	int control;
-	const void *who;	/* a variant */
+	const struct identity *who;
 };
 
 static bool make_place(struct place *p)
@@ -128,7 +115,7 @@ static const char *in_words(int result)
 	return text;
 }
 
-static bool holds(FIXTURE_DATA(rules) *self, const FIXTURE_VARIANT(rules) *who,
+static bool holds(FIXTURE_DATA(rules) *self, const struct identity *who,
 		  const struct rule *rule)
 {
 	struct attempt attempt = { rule, self->control, who };
@@ -152,7 +139,7 @@ do {									\
 	const struct rule *_rule;					\
 									\
 	for (_rule = (rules); _rule->name; _rule++)			\
-		EXPECT_TRUE(holds(self, variant, _rule));		\
+		EXPECT_TRUE(holds(self, &variant->who, _rule));		\
 } while (0)
 
 TEST_F(rules, names)
@@ -173,6 +160,11 @@ TEST_F(rules, limits)
 TEST_F(rules, kinds)
 {
 	all_hold(kind_rules);
+}
+
+TEST_F(rules, owners)
+{
+	all_hold(owner_rules);
 }
 
 TEST_F(rules, waiting)

@@ -45,6 +45,7 @@ extern const struct rule name_rules[];
 extern const struct rule right_rules[];
 extern const struct rule limit_rules[];
 extern const struct rule kind_rules[];
+extern const struct rule owner_rules[];
 extern const struct rule wait_rules[];
 extern const struct rule root_rules[];
 extern const struct rule seal_rules[];

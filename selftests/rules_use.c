@@ -103,12 +103,12 @@ static int lock_hole(struct place *p, int arg)
 	return !make_strict(p, SPAN_PAGES, &s) ? WRONG : mlock(s.at, page_bytes()) ? -errno : 0;
 }
 
-static int commit_too_much(struct place *p, int bytes)
+static int alloc_too_much(struct place *p, int kind)
 {
-	int zone = _try_create_kind(p->control, SHMZONE_CREATE_COMMITTED, PLACE_BYTES, MIB);
+	int zone = _try_create_kind(p->control, kind, PLACE_BYTES, MIB);
 	__u64 offset;
 
-	return zone < 0 ? WRONG : _try_alloc(zone, bytes, 1, &offset);
+	return zone < 0 ? WRONG : _try_alloc(zone, MIB + 1, 1, &offset);
 }
 
 const struct rule kind_rules[] = {
@@ -122,7 +122,8 @@ const struct rule kind_rules[] = {
 	{ "strict: MADV_POPULATE_READ", -EFAULT, populate_hole, MADV_POPULATE_READ },
 	{ "strict: MADV_POPULATE_WRITE", -EFAULT, populate_hole, MADV_POPULATE_WRITE },
 	{ "strict: mlock", -ENOMEM, lock_hole },
-	{ "committed: beyond the limit", -ENOMEM, commit_too_much, MIB + 1 },
+	{ "strict: beyond the limit", -ENOMEM, alloc_too_much, SHMZONE_CREATE_STRICT },
+	{ "committed: beyond the limit", -ENOMEM, alloc_too_much, SHMZONE_CREATE_COMMITTED },
 	{}
 };
 

@@ -68,6 +68,34 @@ static int create_in_directory(struct place *p, int arg)
 	return _try_create_named(p->control, "a/b", 0600);
 }
 
+static int create_with_a_nul(struct place *p, int arg)
+{
+	struct shmzone_create args = {
+		SIZED(shmzone_create), .zone_bytes = MIB, .name = to_u64("a\0b"), .name_len = 3,
+	};
+
+	return _try_call(p->control, SHMZONE_CREATE, &args);
+}
+
+static int create_named_nowhere(struct place *p, int arg)
+{
+	struct shmzone_create args = {
+		SIZED(shmzone_create), .zone_bytes = MIB, .name = 8, .name_len = 3,
+	};
+
+	return _try_call(p->control, SHMZONE_CREATE, &args);
+}
+
+static int create_too_large(struct place *p, int arg)
+{
+	return _try_create(p->control, 1ULL << 62);
+}
+
+static int create_limited_beyond(struct place *p, int arg)
+{
+	return _try_create_limited(p->control, MIB, 2 * MIB);
+}
+
 static int create_of_bytes(struct place *p, int bytes)
 {
 	return _try_create(p->control, bytes);
@@ -81,6 +109,12 @@ static int permit_bits(struct place *p, int mode)
 static int permit_nothing(struct place *p, int arg)
 {
 	return _try_permit(p->control, p->name, 0, 0, 0, 0);
+}
+
+static int permit_to_nobody(struct place *p, int which)
+{
+	return _try_permit(p->control, p->name, which, 0, which == SHMZONE_PERMIT_UID ? -1 : 0,
+			   which == SHMZONE_PERMIT_GID ? -1 : 0);
 }
 
 static int list_nothing(struct place *p, int arg)
@@ -122,13 +156,21 @@ const struct rule name_rules[] = {
 	{ "persistence without a name", -EINVAL, create_unnamed, SHMZONE_CREATE_PERSIST },
 	{ "an unknown flag", -EOPNOTSUPP, create_unnamed, 1 << 30 },
 	{ "a name with a slash", -EINVAL, create_in_directory },
+	{ "a name with a zero", -EINVAL, create_with_a_nul },
+	{ "a name of no length", -EINVAL, create_of_length, 0 },
+	{ "a name that is nowhere", -EFAULT, create_named_nowhere },
 	{ "a name too long", -ENAMETOOLONG, create_of_length, SHMZONE_NAME_MAX + 1 },
 	{ "a name to be executed", -EINVAL, create_mode, 0700 },
 	{ "a name with a sticky bit", -EINVAL, create_mode, 01600 },
 	{ "permit to execute", -EINVAL, permit_bits, 0611 },
 	{ "permit of nothing", -EINVAL, permit_nothing },
+	{ "permit to an owner who is none", -EINVAL, permit_to_nobody, SHMZONE_PERMIT_UID },
+	{ "permit to a group that is none", -EINVAL, permit_to_nobody, SHMZONE_PERMIT_GID },
 	{ "a list of nothing", -EINVAL, list_nothing },
 	{ "a zone of no whole pages", -EINVAL, create_of_bytes, 100000 },
+	{ "a zone of nothing", -EINVAL, create_of_bytes, 0 },
+	{ "a zone beyond the largest", -EOVERFLOW, create_too_large },
+	{ "a zone limited beyond its size", -EINVAL, create_limited_beyond },
 	{}
 };
 
@@ -175,9 +217,10 @@ static int read_and_root(struct place *p, int arg)
 	return _try_call(p->reader, SHMZONE_ROOT_SET, &args);
 }
 
-static int read_and_map_caches(struct place *p, int arg)
+static int read_and_map_caches(struct place *p, int prot)
 {
-	return _try_map_caches(p->reader, 1);
+	return mapped(mmap(NULL, SHMZONE_CACHE_BYTES, prot, MAP_SHARED, p->reader,
+			   SHMZONE_MMAP_CACHES));
 }
 
 static int read_and_refill(struct place *p, int arg)
@@ -192,6 +235,11 @@ static int read_and_drain(struct place *p, int arg)
 	if (_try_map_caches(p->zone, 1))
 		return WRONG;
 	return _try_drain(p->reader, 0, class_of(p->zone, 64), 0, NULL);
+}
+
+static int read_and_reclaim(struct place *p, int arg)
+{
+	return _try_reclaim(p->reader, NULL);
 }
 
 static int read_and_map(struct place *p, int prot)
@@ -246,6 +294,38 @@ static int map_pages_to_write(struct place *p, int arg)
 	return mapped(map_pages(p->zone, PLACE_BYTES, RW));
 }
 
+static int map_pages_privately(struct place *p, int arg)
+{
+	return mapped(mmap(NULL, page_bytes(), PROT_READ, MAP_PRIVATE, p->zone,
+			   SHMZONE_MMAP_PAGE_MAP));
+}
+
+static int map_pages_beyond(struct place *p, int arg)
+{
+	return mapped(map_pages(p->zone, 2 * PLACE_BYTES, PROT_READ));
+}
+
+static int map_caches_twice(struct place *p, int arg)
+{
+	return _try_map_caches(p->zone, 1) ? WRONG : _try_map_caches(p->zone, 1);
+}
+
+static int map_bytes_of_caches(struct place *p, int bytes)
+{
+	return mapped(mmap(NULL, bytes, RW, MAP_SHARED, p->zone, SHMZONE_MMAP_CACHES));
+}
+
+static int map_caches_privately(struct place *p, int arg)
+{
+	return mapped(mmap(NULL, SHMZONE_CACHE_BYTES, RW, MAP_PRIVATE, p->zone,
+			   SHMZONE_MMAP_CACHES));
+}
+
+static int refill_without_caches(struct place *p, int arg)
+{
+	return _try_refill(p->zone, 0, class_of(p->zone, 64), 0, NULL);
+}
+
 static int free_twice(struct place *p, int arg)
 {
 	if (_try_free_at(p->zone, p->object) != 1)
@@ -271,9 +351,11 @@ const struct rule right_rules[] = {
 	{ "reading: add a seal", -EACCES, read_and_seal },
 	{ "reading: reopen to write", -EACCES, read_and_reopen },
 	{ "reading: set a root", -EACCES, read_and_root },
-	{ "reading: map caches", -EACCES, read_and_map_caches },
+	{ "reading: map caches", -EACCES, read_and_map_caches, RW },
+	{ "reading: map caches to read", -EACCES, read_and_map_caches, PROT_READ },
 	{ "reading: refill", -EACCES, read_and_refill },
 	{ "reading: drain", -EACCES, read_and_drain },
+	{ "reading: take stock back", -EACCES, read_and_reclaim },
 	{ "reading: map to write", -EACCES, read_and_map, RW },
 	{ "reading: make a mapping writable", -EACCES, widen, RW },
 	{ "reading: make a mapping executable", -EACCES, widen, PROT_READ | PROT_EXEC },
@@ -284,6 +366,12 @@ const struct rule right_rules[] = {
 	{ "map beyond the end", -EINVAL, map_beyond },
 	{ "map to execute", -EACCES, map_and_execute },
 	{ "map the page map to write", -EACCES, map_pages_to_write },
+	{ "map the page map privately", -EINVAL, map_pages_privately },
+	{ "map the page map beyond its end", -EINVAL, map_pages_beyond },
+	{ "map caches privately", -EINVAL, map_caches_privately },
+	{ "map part of a cache", -EINVAL, map_bytes_of_caches, SHMZONE_CACHE_BYTES / 2 },
+	{ "map caches twice", -EBUSY, map_caches_twice },
+	{ "refill without caches", -ENXIO, refill_without_caches },
 	{ "free twice", -EINVAL, free_twice },
 	{ "free inside an object", -EINVAL, free_inside, 8 },
 	{ "a control command to a zone", -ENOTTY, command_of_the_other, 1 },
@@ -353,5 +441,6 @@ const struct rule limit_rules[] = {
 	{ "bytes beyond the ceiling", -EDQUOT, some_bytes_more, 0, "user_bytes_max" },
 	{ "a limit beyond the ceiling", -EDQUOT, a_higher_limit, 0, "user_bytes_max" },
 	{ "a client beyond the ceiling", -EDQUOT, one_client_more, 0, "user_clients_max" },
+	{ "caches beyond the ceiling", -EDQUOT, one_client_more, 0, "user_cache_bytes_max" },
 	{}
 };

@@ -129,6 +129,18 @@ bool become(uid_t uid, gid_t gid);
  */
 bool enter_user_namespace(int flags);
 
+/*
+ * Who one is: @uid, then, if @inside, root of a user and an IPC namespace that this
+ * user has made, then @inner_uid in it. 0 is root.
+ */
+struct identity {
+	uid_t uid;
+	uid_t inner_uid;
+	bool inside;
+};
+
+bool be(const struct identity *who);
+
 /* The number that follows "shmzone-KEY:" of a descriptor, or UINT64_MAX. */
 __u64 fdinfo_number(int zone, const char *key);
 /* The text there; false if there is no such line. */
