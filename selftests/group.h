@@ -7,11 +7,15 @@
 
 #include <stdbool.h>
 
+#include "utils.h"
+
 /* One with a limit (0: none), in place of the last one; false: there are no groups. */
 bool make_group(unsigned long long bytes);
 
 /* From now on the calling process's memory is the group's. */
 bool join_group(void);
+/* The same, as somebody else, who need not have the right to. */
+bool join_group_as(const struct identity *who);
 
 /* How often the group was out of memory so that somebody had to be killed. */
 long group_kills(void);

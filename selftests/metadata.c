@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The kernel memory that zones cost is charged to the memory cgroup of who
- * causes it, and bounded by it: by ENOMEM, without anybody being killed.
+ * causes it, whoever that is, and bounded by it: by ENOMEM, without anybody being
+ * killed.
  */
+#include <sys/mman.h>
+
 #include "kselftest_harness.h"
 #include "caches.h"
 #include "group.h"
@@ -19,9 +22,36 @@ FIXTURE(metadata) {
 	__u64 *offsets;
 };
 
+FIXTURE_VARIANT(metadata) {
+	struct identity who;
+};
+
+FIXTURE_VARIANT_ADD(metadata, root) {};
+
+FIXTURE_VARIANT_ADD(metadata, user) {
+	.who.uid = STRANGER,
+};
+
+/* Of user and IPC namespaces of their own. */
+FIXTURE_VARIANT_ADD(metadata, root_inside) {
+	.who.inside = true,
+};
+
+FIXTURE_VARIANT_ADD(metadata, user_inside) {
+	.who.uid = STRANGER,
+	.who.inside = true,
+};
+
+static int is_anyone(void *arg)
+{
+	return be(arg) ? 0 : 1;
+}
+
 FIXTURE_SETUP(metadata)
 {
 	self->control = control_fd();
+	if (in_child(is_anyone, (void *)&variant->who))
+		SKIP(return, "no user namespaces");
 	self->zone = create(self->control, 64 * GIB);
 	self->offsets = calloc(BATCHES, SHMZONE_BATCH_MAX * sizeof(__u64));
 	/* The process's own memory is there before. */
@@ -70,6 +100,7 @@ static int fill_caches(FIXTURE_DATA(metadata) *self)
 
 struct spending {
 	FIXTURE_DATA(metadata) *self;
+	const struct identity *who;
 	int (*spend)(FIXTURE_DATA(metadata) *self);
 };
 
@@ -80,7 +111,7 @@ static int spend_in_group(void *arg)
 	__u64 before = kernel_bytes(s->self->zone), cost;
 	long long paid;
 
-	if (!join_group())
+	if (!join_group_as(s->who))
 		return 255;
 	paid = group_kernel_bytes();
 	if (paid < 0 || s->spend(s->self))
@@ -99,7 +130,7 @@ static int spend_in_group(void *arg)
 
 TEST_F(metadata, of_objects_is_charged)
 {
-	struct spending spending = { self, alloc_much };
+	struct spending spending = { self, &variant->who, alloc_much };
 
 	if (!make_group(0))
 		SKIP(return, "no memory cgroups");
@@ -108,7 +139,7 @@ TEST_F(metadata, of_objects_is_charged)
 
 TEST_F(metadata, of_caches_is_charged)
 {
-	struct spending spending = { self, fill_caches };
+	struct spending spending = { self, &variant->who, fill_caches };
 
 	if (!make_group(0))
 		SKIP(return, "no memory cgroups");
@@ -128,18 +159,11 @@ static int free_few(FIXTURE_DATA(metadata) *self, int at)
 	return _try_free_all(self->zone, self->offsets + at, FEW);
 }
 
-/*
- * Objects nobody ever touches: it is their bookkeeping that there is no room for.
- * What the process itself needs for that is there before it joins.
- */
-static int alloc_until_none(void *arg)
+/* Objects nobody ever touches: it is their bookkeeping that there is no room for. */
+static int alloc_until_none(FIXTURE_DATA(metadata) *self)
 {
-	FIXTURE_DATA(metadata) *self = arg;
 	int got, ret, max = BATCHES * SHMZONE_BATCH_MAX;
 
-	memset(self->offsets, 1, max * sizeof(__u64));
-	if (alloc_few(self, 0) != FEW || free_few(self, 0) != FEW || !join_group())
-		return 255;
 	for (got = 0; got < max; got += FEW) {
 		ret = alloc_few(self, got);
 		if (ret != FEW)
@@ -159,11 +183,24 @@ static int alloc_until_none(void *arg)
 	return alloc_few(self, 0) == FEW ? 0 : 4;
 }
 
+/* What the process itself needs for that is there before it joins. */
+static int run_short_in_group(void *arg)
+{
+	struct spending *s = arg;
+
+	/* Pages that a fork shares, too. */
+	if (mlockall(MCL_CURRENT) || !join_group_as(s->who))
+		return 255;
+	return s->spend(s->self);
+}
+
 TEST_F(metadata, shortage_of_a_group_is_enomem)
 {
+	struct spending spending = { self, &variant->who, alloc_until_none };
+
 	if (!make_group(3 * MIB))
 		SKIP(return, "no memory cgroups");
-	ASSERT_EQ(0, in_child(alloc_until_none, self));
+	ASSERT_EQ(0, in_child(run_short_in_group, &spending));
 	ASSERT_EQ(0, group_kills());
 	ASSERT_TRUE(zone_consistent(self->zone));
 }
