@@ -22,6 +22,7 @@ struct target {
 	__u64 object;
 	int control;
 	int fd;		/* a descriptor of it, if it takes one */
+	int writer;	/* one that is open for writing, for what must be there before */
 };
 
 static int open_read_write(const struct target *t)
@@ -113,6 +114,33 @@ static int map_caches_of(const struct target *t)
 	return _try_map_caches(t->fd, 1);
 }
 
+static int refill_and_drain(const struct target *t)
+{
+	__u32 class = class_of(t->writer, 64);
+	int refilled, drained;
+
+	if (_try_map_caches(t->writer, 1))
+		return -EUCLEAN;
+	refilled = _try_refill(t->fd, 0, class, 0, NULL);
+	drained = _try_drain(t->fd, 0, class, 0, NULL);
+	return refilled == drained ? drained : -EUCLEAN;
+}
+
+static int take_stock_back(const struct target *t)
+{
+	return _try_reclaim(t->fd, NULL);
+}
+
+static int ask_for_clients(const struct target *t)
+{
+	int ret;
+
+	if (_try_map_caches(t->writer, 1))
+		return -EUCLEAN;
+	ret = _try_client(t->fd);
+	return ret < 0 ? ret : _try_sync(t->fd, 1ULL << 60, 1);
+}
+
 static int allocate(const struct target *t)
 {
 	__u64 offset;
@@ -146,6 +174,34 @@ static int ask(const struct target *t)
 	int ret = _try_query(t->fd, t->object, &query);
 
 	return ret ? ret : _try_stat(t->fd, &stat);
+}
+
+static int walk(const struct target *t)
+{
+	struct shmzone_object object;
+	struct shmzone_walk args = {
+		SIZED(shmzone_walk),
+		.objects = to_u64(&object),
+		.count = 1,
+		.object_size = sizeof(object),
+	};
+	int ret = _try_call(t->fd, SHMZONE_WALK, &args);
+
+	return ret ? ret : object.offset == t->object ? 0 : -EUCLEAN;
+}
+
+/* Of a zone with owners, one's own objects. */
+static int hand_over(const struct target *t)
+{
+	__u64 own[2];
+	int offered, given, taken;
+
+	if (_try_map_caches(t->writer, 1) || _try_alloc(t->writer, 100, 2, own) != 2)
+		return -EUCLEAN;
+	offered = _try_handover(t->fd, SHMZONE_OFFER, own[0], 0);
+	given = _try_handover(t->fd, SHMZONE_GIVE, own[1], 0);
+	taken = _try_handover(t->fd, SHMZONE_TAKE, own[1], 0);
+	return offered == given && given == taken ? taken : -EUCLEAN;
 }
 
 static int look_up_roots(const struct target *t)
@@ -202,6 +258,7 @@ static const struct action {
 	const char *name;
 	int (*act)(const struct target *target);
 	bool may_be_unseen;
+	__u32 kind;	/* of the zone */
 } actions[] = {
 	{ "open by name, read-write", open_read_write },
 	{ "open by name, read-only", open_read_only },
@@ -215,11 +272,16 @@ static const struct action {
 	{ "make a mapping writable", widen_mapping },
 	{ "map the page map", map_page_map },
 	{ "map caches", map_caches_of },
+	{ "refill and drain caches", refill_and_drain },
+	{ "take back what is in caches", take_stock_back },
+	{ "ask for one's number as a client, wait for a client's end", ask_for_clients },
 	{ "allocate", allocate },
 	{ "allocate, waiting", wait_and_allocate },
 	{ "be told of room by poll", wait_for_room, true },
 	{ "free", free_object },
 	{ "query, ask for figures", ask },
+	{ "walk over all objects", walk },
+	{ "give, offer, take objects", hand_over, .kind = SHMZONE_CREATE_OWNED },
 	{ "look roots up", look_up_roots },
 	{ "set a root", set_root },
 	{ "reopen read-write", reopen_read_write },
@@ -249,7 +311,6 @@ static const struct column {
 
 FIXTURE(rights) {
 	struct target target;
-	int zone;
 	FILE *readme;
 };
 
@@ -281,41 +342,48 @@ FIXTURE_TEARDOWN(rights)
 	fclose(self->readme);
 }
 
-static int create_as_owner(void *arg)
-{
-	const struct target *t = arg;
-
-	if (!become(OWNER, GROUP))
-		return 255;
-	return _try_create_persistent(t->control, t->name, MODE) < 0;
-}
-
-/* A new zone of OWNER and GROUP with one object; its name holds it. */
-static bool make_target(FIXTURE_DATA(rights) *self, const struct column *column)
-{
-	struct target *t = &self->target;
-
-	if (in_child(create_as_owner, t))
-		return false;
-	self->zone = _try_open_zone(t->control, t->name, 0);
-	if (_try_alloc(self->zone, 100, 1, &t->object) != 1)
-		return false;
-	t->fd = _try_reopen(self->zone, column->read_only ? SHMZONE_OPEN_RDONLY : 0);
-	return t->fd >= 0;
-}
-
-static void end_target(FIXTURE_DATA(rights) *self)
-{
-	_try_unlink_zone(self->target.control, self->target.name);
-	close(self->target.fd);
-	close(self->zone);
-}
-
 struct cell {
-	const struct target *target;
+	struct target *target;
 	const struct action *action;
 	const struct column *column;
 };
+
+static int create_as_owner(void *arg)
+{
+	const struct cell *cell = arg;
+	struct shmzone_create args = {
+		SIZED(shmzone_create),
+		.flags = SHMZONE_CREATE_PERSIST | cell->action->kind,
+		.zone_bytes = MIB,
+		NAMED(cell->target->name),
+		.mode = MODE,
+	};
+
+	if (!become(OWNER, GROUP))
+		return 255;
+	return _try_call(cell->target->control, SHMZONE_CREATE, &args) < 0;
+}
+
+/* A new zone of OWNER and GROUP with an object that is nobody's; its name holds it. */
+static bool make_target(struct cell *cell)
+{
+	struct target *t = cell->target;
+
+	if (in_child(create_as_owner, cell))
+		return false;
+	t->writer = _try_open_zone(t->control, t->name, 0);
+	if (!cell->action->kind && _try_alloc(t->writer, 100, 1, &t->object) != 1)
+		return false;
+	t->fd = _try_reopen(t->writer, cell->column->read_only ? SHMZONE_OPEN_RDONLY : 0);
+	return t->fd >= 0;
+}
+
+static void end_target(const struct target *t)
+{
+	_try_unlink_zone(t->control, t->name);
+	close(t->fd);
+	close(t->writer);
+}
 
 static int act_as(void *arg)
 {
@@ -363,12 +431,12 @@ static bool holds(FIXTURE_DATA(rights) *self, const struct action *action,
 
 	if (!strcmp(said, "-"))
 		return column->read_only;
-	if (!make_target(self, column)) {
+	if (!make_target(&cell)) {
 		fprintf(stderr, "# no zone to try it on\n");
 		return false;
 	}
 	result = in_words(in_child(act_as, &cell));
-	end_target(self);
+	end_target(&self->target);
 	if (!strcmp(said, result))
 		return true;
 	fprintf(stderr, "# %s, %s: README says %s, but it is %s\n", action->name,
