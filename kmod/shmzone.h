@@ -50,9 +50,10 @@
  *				    zones and of caches, taken to punch and to
  *				    revoke
  *	i_mmap_rwsem                the kernel's; taken to unmap
- *	heap's shard (spinlock)     slots of one class and group, see
- *				    core/heap_impl.h
- *	heap's pages lock (spinlock)
+ *	heap's shard (spinlock)     slots of one class and group, of one owner
+ *				    or of nobody; see core/heap_impl.h
+ *	heap's pages lock           runs of pages, spans, owners
+ *	(spinlock)
  *	roots->lock (spinlock)      its roots; never with those of the heap
  *	wait->lock (spinlock)       who waits for memory; never with these two
  *	clients_lock (spinlock)     which process is which client
