@@ -38,11 +38,12 @@
  *
  * A child's first touch of its caches is a plain store, as its parent's was: it
  * cannot be told that it may not be a client, or that there is no memory for one.
- * So its first fault makes all that is needed, the cache too. If that fails, the
- * VMA has no client for good: what is touched there are zeros of the process's own,
- * which say "empty" and "full", and lead it to commands, which find no client and
- * say so. (To find one later would be wrong: the thread may be in the middle of an
- * operation on those zeros.)
+ * So the first fault settles it: if no client can be made then, the VMA has none for
+ * good, and if a cache cannot, the client is without that one. What is touched there
+ * are zeros of the process's own, which say "empty" and "full", and lead it to
+ * commands, which find no client or no cache and say so. (To make one later would be
+ * wrong: the thread may be in the middle of an operation on those zeros.) They are
+ * the first page of a cache alone, as bins without capacity lead to no other.
  *
  * Fault against revocation: see cache.c.
  */
@@ -418,27 +419,33 @@ static void client_close(struct client *client)
 	client_abandon(client);
 }
 
-/* For who touches a cache of a VMA that it has inherited. */
-static struct client *client_inherit(struct vm_area_struct *vma, u32 index)
-{
-	struct client *new = client_alloc(vma->vm_file->private_data, vma);
-	struct cache *cache;
-
-	if (IS_ERR(new))
-		return client_settle(vma, new);
-	cache = client_cache(new, index);
-	if (!IS_ERR(cache))
-		return client_settle(vma, new);
-	client_abandon(new);
-	return client_settle(vma, ERR_CAST(cache));
-}
-
-static struct client *client_of(struct vm_area_struct *vma, u32 index)
+/* Inherited, if there is none yet. */
+static struct client *client_of(struct vm_area_struct *vma)
 {
 	/* Pairs with client_settle(). */
 	struct client *client = smp_load_acquire(&vma->vm_private_data);
 
-	return client ?: client_inherit(vma, index);
+	if (client)
+		return client;
+	client = client_alloc(vma->vm_file->private_data, vma);
+	if (!IS_ERR(client))
+		client->inherited = true;
+	return client_settle(vma, client);
+}
+
+/* A cache that somebody touches, or the error that it is for good. */
+static struct cache *touched_cache(struct client *client, u32 index)
+{
+	struct cache *cache = client_cache(client, index);
+
+	if (!IS_ERR(cache) || !client->inherited)
+		return cache;
+	spin_lock(&clients_lock);
+	if (!client->cache[index])
+		WRITE_ONCE(client->cache[index], ERR_PTR(-ENXIO));
+	cache = client->cache[index];
+	spin_unlock(&clients_lock);
+	return cache;
 }
 
 static void caches_open(struct vm_area_struct *vma)
@@ -463,8 +470,10 @@ static int caches_mremap(struct vm_area_struct *vma)
 }
 
 /* Zeros, which are nobody's but this VMA's, and are gone when unmapped. */
-static vm_fault_t fault_nobodys(struct vm_fault *vmf)
+static vm_fault_t fault_nobodys(struct vm_fault *vmf, u32 page)
 {
+	if (page)
+		return VM_FAULT_SIGBUS;
 	vmf->page = alloc_page(ZONE_GFP | __GFP_ZERO);
 	return vmf->page ? 0 : VM_FAULT_SIGBUS;
 }
@@ -476,17 +485,19 @@ static vm_fault_t fault_nobodys(struct vm_fault *vmf)
 static vm_fault_t caches_fault(struct vm_fault *vmf)
 {
 	unsigned long page = vmf->pgoff - CACHES_PGOFF;
-	struct client *client = client_of(vmf->vma, page / MAGAZINE_PAGES);
+	u32 index = page / MAGAZINE_PAGES;
+	struct client *client = client_of(vmf->vma);
 	struct cache *cache;
 
+	page %= MAGAZINE_PAGES;
 	if (IS_ERR(client))
-		return fault_nobodys(vmf);
-	if (page / MAGAZINE_PAGES >= client->count)
+		return fault_nobodys(vmf, page);
+	if (index >= client->count)
 		return VM_FAULT_SIGBUS;
-	cache = client_cache(client, page / MAGAZINE_PAGES);
+	cache = touched_cache(client, index);
 	if (IS_ERR(cache))
-		return VM_FAULT_SIGBUS;
-	vmf->page = cache_lock_page(cache, page % MAGAZINE_PAGES);
+		return client->inherited ? fault_nobodys(vmf, page) : VM_FAULT_SIGBUS;
+	vmf->page = cache_lock_page(cache, page);
 	return vmf->page ? VM_FAULT_LOCKED : VM_FAULT_SIGBUS;
 }
 

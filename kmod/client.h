@@ -60,6 +60,7 @@ struct zone_clients {
  * struct client - a process with a mapping of caches
  * @ref: the VMA holds it, and whoever has found it
  * @dead: the VMA was closed: nothing is put into its caches any more
+ * @inherited: made when a child touched a cache; immutable
  * @count: caches that the mapping has room for
  * @id: its number
  * @by_mm: link among all clients, to be found by zone and mm
@@ -74,11 +75,12 @@ struct zone_clients {
  * @rcu: for its end
  * @used: the caches that were used, the newest first; they stay as long as the
  *        client, and are what is walked over, however much it has room for
- * @cache: the same by index
+ * @cache: the same by index; an error for one that there will never be
  */
 struct client {
 	refcount_t ref;
 	bool dead;
+	bool inherited;
 	u32 count;
 	u64 id;
 	struct hlist_node by_mm;

@@ -390,22 +390,27 @@ TEST_F(cache, raw_clone_and_grandchildren)
 	ASSERT_EQ(0, stat_of(self->zone).out_live_objects);
 }
 
-/* Zeros that can be written to, and the only thing they are. */
+/* A page of zeros that can be written to, and the only thing it is; no more of it. */
+static bool is_no_cache(struct shmzone_cache *cache)
+{
+	if (touch_write(&cache->head.key) || !all_bytes(cache, page_bytes(), 0))
+		return false;
+	if (touch_write((char *)cache + page_bytes()) != SIGBUS)
+		return false;
+	cache->head.key = SHMZONE_CACHE_BUSY;
+	if (cache->head.key != SHMZONE_CACHE_BUSY)
+		return false;
+	cache->head.key = 0;
+	return true;
+}
+
 static bool is_nobodys(struct shmzone_cache *caches)
 {
-	struct shmzone_cache *cache;
 	int i;
 
-	for (i = 0; i < CACHES; i++) {
-		cache = cache_at(caches, i);
-		if (touch_write(&cache->head.key) ||
-		    !all_bytes(cache, SHMZONE_CACHE_BYTES, 0))
+	for (i = 0; i < CACHES; i++)
+		if (!is_no_cache(cache_at(caches, i)))
 			return false;
-		cache->head.key = SHMZONE_CACHE_BUSY;
-		if (cache->head.key != SHMZONE_CACHE_BUSY)
-			return false;
-		cache->head.key = 0;
-	}
 	return true;
 }
 
@@ -521,6 +526,56 @@ TEST_F(cache, children_beyond_the_ceiling)
 	ASSERT_EQ(0, ret);
 	ASSERT_EQ(30, cache_used(self->caches, self->class));
 	ASSERT_EQ(30, stat_of(self->zone).out_live_objects);
+}
+
+enum { HAS_NONE = 1, HAS_SOME, HAS_ALL, WRONG };
+
+/*
+ * How many caches the child gets by touching them; those it does not get are zeros.
+ * Of others a page may be lacking.
+ */
+static int inherits_some(void *arg)
+{
+	struct client_arg *a = arg;
+	int i, has = 0;
+
+	if (!become(STRANGER, GROUP))
+		return WRONG;
+	for (i = 0; i < CACHES; i++) {
+		struct shmzone_cache *cache = cache_at(a->caches, i);
+		int signal = touch_write(&cache->head.key);
+		long ret = _try_refill(a->zone, i, a->class, 0, NULL);
+
+		if (signal || (ret && ret != -EDQUOT && ret != -ENXIO))
+			return WRONG;
+		if (ret == -ENXIO && !is_no_cache(cache))
+			return WRONG;
+		has += ret != -ENXIO;
+	}
+	return has == CACHES ? HAS_ALL : has ? HAS_SOME : HAS_NONE;
+}
+
+TEST_F(cache, children_with_memory_for_some)
+{
+	struct client_arg arg = { self->zone, self->class, self->caches };
+	unsigned long long before = get_parameter("user_cache_bytes_max");
+	int seen[HAS_ALL + 1] = { 0 }, ret = HAS_NONE;
+	unsigned long long bytes;
+
+	if (!set_parameter("user_cache_bytes_max", 0))
+		SKIP(return, "parameters cannot be set");
+	for (bytes = 0; ret < HAS_ALL && bytes < MIB; bytes += 4 * KIB) {
+		set_parameter("user_cache_bytes_max", bytes);
+		ret = in_child(inherits_some, &arg);
+		if (ret >= HAS_NONE && ret <= HAS_ALL)
+			seen[ret]++;
+		else
+			break;
+	}
+	set_parameter("user_cache_bytes_max", before);
+	ASSERT_LT(0, seen[HAS_NONE]);
+	ASSERT_LT(0, seen[HAS_SOME]);
+	ASSERT_EQ(1, seen[HAS_ALL]);
 }
 
 /* A mapping alone keeps zone and module. */

@@ -99,10 +99,11 @@ static always_inline struct shmzone_cache_head *own_cache(const struct shmz *z)
 #ifdef __x86_64__
 	struct shmzone_cache_head *c;
 
-	/* Volatile, as the slow path may change the pointer. */
+	/* Volatile, and after all stores, as the slow path may change the pointer. */
 	__asm__ volatile("mov %%fs:(%1), %0"
 			 : "=r"(c)
-			 : "r"(z->own));
+			 : "r"(z->own)
+			 : "memory");
 	return c;
 #else
 	return caches[z->slot];
