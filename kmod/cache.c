@@ -146,7 +146,7 @@ static u32 free_slots(struct cache *cache, const u64 *offsets, u32 n)
 }
 
 /* Take the lock for a slow step of the thread; not so if it fails. */
-static int cache_begin(struct cache *cache)
+int cache_begin(struct cache *cache)
 {
 	int ret = 0;
 
@@ -161,7 +161,8 @@ static int cache_begin(struct cache *cache)
 	}
 	set_thread(cache);
 	if (!cache->ready)
-		magazines_init(&cache->m, page_entry(cache));
+		magazines_init(&cache->m, page_entry(cache),
+			       client_checks(cache->client));
 	magazines_show_key(&cache->m);
 	cache->ready = true;
 	cache->steps++;
@@ -181,12 +182,16 @@ static void add_capacity(struct cache *cache, s64 bytes, u64 *all, u64 *own)
 	*all = atomic64_add_return(bytes, &clients_of(cache)->capacity);
 }
 
-/* Take all that is in a bin, and its capacity; however the thread counts. */
+/*
+ * Take all that is in a bin, and its capacity; however the thread counts. What waits
+ * to be freed there is that of a client that is dead, which gets nothing any more, or
+ * came behind the back of the thread: so it may go unchecked.
+ */
 static u32 empty_bin(struct cache *cache, u32 bin)
 {
 	u32 left = cache->m.magazine[bin].capacity;
 	u64 offsets[HEAP_BATCH_MAX];
-	u32 n, freed = 0;
+	u32 i, n, freed = 0;
 	u64 all, own;
 
 	while (left) {
@@ -194,6 +199,8 @@ static u32 empty_bin(struct cache *cache, u32 bin)
 				  min_t(u32, left, HEAP_BATCH_MAX));
 		if (!n)
 			break;
+		for (i = 0; magazine_is_pending(&cache->m, bin) && i < n; i++)
+			offsets[i] &= MAGAZINE_OFFSET_MASK;
 		freed += free_slots(cache, offsets, n);
 		left -= n;
 	}
@@ -232,6 +239,19 @@ static void grow(struct cache *cache, u32 bin)
 		add_capacity(cache, -(s64)bytes, &all, &own);
 }
 
+/* As cache_flush(), which sees to what waits to be freed before. */
+static int flush(struct cache *cache, u32 *count)
+{
+	struct shmzone *zone = cache->client->zone;
+	int ret = cache_give_up(cache, count);
+
+	if (*count) {
+		zone_age_soon(zone);
+		zone_wake(zone);
+	}
+	return ret;
+}
+
 /* If its client has too much by now, so that others can have more. */
 static void begin_anew(struct cache *cache)
 {
@@ -242,7 +262,7 @@ static void begin_anew(struct cache *cache)
 	u32 freed;
 
 	if (own && (all >= ceiling || own / 2 > ceiling - all))
-		cache_flush(cache, &freed);
+		flush(cache, &freed);
 }
 
 /* Give up what the cache has, as somebody else is in need of it. */
@@ -315,17 +335,8 @@ static u32 wanted(struct cache *cache, u32 bin)
 	return min(room, max(capacity(cache, bin) / 2, 1U));
 }
 
-/**
- * cache_refill() - add slots to a bin
- * @cache: the cache
- * @class: class of the bin
- * @group: its group
- * @bin: gets the bin
- * @count: gets how many slots were added
- *
- * Return: 0 with at least one slot, or a negative errno.
- */
-int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
+/* cache_refill() within a step. */
+static int fill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
 	u64 offsets[HEAP_BATCH_MAX];
@@ -365,16 +376,31 @@ int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count
 }
 
 /**
- * cache_drain() - make room in a bin
+ * cache_refill() - add slots to a bin
  * @cache: the cache
  * @class: class of the bin
  * @group: its group
  * @bin: gets the bin
- * @count: gets how many slots were freed
+ * @count: gets how many slots were added
  *
- * Return: 0 with room for at least one more, or a negative errno.
+ * Return: 0 with at least one slot, or a negative errno.
  */
-int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
+int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
+{
+	u32 freed;
+	int ret;
+
+	ret = cache_begin_step(cache, &freed);
+	if (ret)
+		return ret;
+	ret = fill(cache, class, group, bin, count);
+	cache_end_step(cache);
+	return ret;
+}
+
+/* cache_drain() within a step. */
+static int make_room(struct cache *cache, u32 class, u32 group, u32 *bin,
+		     u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
 	u64 offsets[HEAP_BATCH_MAX];
@@ -385,7 +411,8 @@ int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 	ret = open_bin(cache, class, group, bin);
 	if (ret)
 		return ret;
-	if (*bin && magazine_used(&cache->m, *bin) == capacity(cache, *bin))
+	if (*bin && (group == MAGAZINE_PENDING_GROUP ||
+		     magazine_used(&cache->m, *bin) == capacity(cache, *bin)))
 		grow(cache, *bin);
 	room = capacity(cache, *bin);
 	if (room && magazine_used(&cache->m, *bin) == room)
@@ -398,6 +425,32 @@ int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 	}
 	zone_age_soon(zone);
 	return room ? 0 : -ENOSPC;
+}
+
+/**
+ * cache_drain() - make room in a bin
+ * @cache: the cache
+ * @class: class of the bin
+ * @group: its group
+ * @bin: gets the bin
+ * @count: gets how many slots were freed
+ *
+ * In a checked zone, in the bin for what is freed, whatever the class.
+ *
+ * Return: 0 with room for at least one more, or a negative errno.
+ */
+int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
+{
+	int ret;
+
+	ret = cache_begin_step(cache, count);
+	if (ret)
+		return ret;
+	if (client_checks(cache->client))
+		group = MAGAZINE_PENDING_GROUP;
+	ret = make_room(cache, class, group, bin, count);
+	cache_end_step(cache);
+	return ret;
 }
 
 /**
@@ -432,13 +485,15 @@ int cache_give_up(struct cache *cache, u32 *count)
  */
 int cache_flush(struct cache *cache, u32 *count)
 {
-	struct shmzone *zone = cache->client->zone;
-	int ret = cache_give_up(cache, count);
+	u32 freed;
+	int ret;
 
-	if (*count) {
-		zone_age_soon(zone);
-		zone_wake(zone);
-	}
+	ret = cache_begin_step(cache, &freed);
+	if (ret)
+		return ret;
+	ret = flush(cache, count);
+	*count += freed;
+	cache_end_step(cache);
 	return ret;
 }
 
@@ -483,6 +538,15 @@ static void unmap_head(struct cache *cache)
  */
 void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim)
 {
+	struct frees frees core_uncleared;
+	bool begun;
+
+	/* Somebody is at work for it, in the kernel. */
+	if (!client_try_check(cache->client, &begun)) {
+		reclaim->busy++;
+		return;
+	}
+	frees.n = 0;
 	mutex_lock(&cache->lock);
 	if (READ_ONCE(cache->client->dead) || !cache->m.bytes ||
 	    (if_idle && !is_idle(cache)))
@@ -497,11 +561,17 @@ void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim)
 		goto out;
 	}
 	cache_linger();
+	if (client_checks(cache->client))
+		frees_take(&frees, cache);
 	reclaim->slots += empty(cache);
 	reclaim->caches++;
 	atomic64_inc(&clients_of(cache)->revocations);
 out:
 	cache_end(cache);
+	if (frees.n)
+		reclaim->slots += frees_end(&frees);
+	if (begun)
+		client_end_check(cache->client);
 }
 
 /* Adds what is in a cache, as its thread has it. */

@@ -90,6 +90,8 @@ long cache_drain_ioctl(struct ucmd *ucmd)
 		return ret;
 	drain->out_bin = 0;
 	drain->out_count = 0;
+	drain->out_refused = 0;
+	drain->out_error = 0;
 	ret = ucmd_respond(ucmd);
 	if (ret)
 		return ret;
@@ -104,6 +106,8 @@ long cache_drain_ioctl(struct ucmd *ucmd)
 	else
 		ret = cache_drain(cache, class, group, &drain->out_bin,
 				  &drain->out_count);
+	if (all && !ret && client_checks(client))
+		drain->out_refused = cache_refused(cache, &drain->out_error);
 	client_put(client);
 	return ret ?: ucmd_respond(ucmd);
 }

@@ -301,6 +301,7 @@ static struct client *client_alloc(struct shmzone *zone, struct vm_area_struct *
 	if (!client)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&client->ref, 1);
+	mutex_init(&client->check);
 	client->count = count;
 	client->zone = zone;
 	client->mm = vma->vm_mm;

@@ -17,17 +17,16 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
+#include "core/heap.h"
 #include "core/magazine.h"
 
 struct address_space;
 struct file;
-struct heap_object;
-struct heap_owner;
-struct heap_request;
 struct mm_struct;
 struct page;
 struct pid;
 struct shmzone;
+struct task_struct;
 struct user_account;
 struct vm_area_struct;
 
@@ -72,6 +71,8 @@ struct zone_clients {
  * @owner: in an owned zone: what it is to the heap
  * @end: the same: frees what it owns, when nobody has a reference any more
  * @capacity: bytes of slots that its caches have room for
+ * @check: in a checked zone: held by who frees for it or fills its caches
+ * @checker: who holds it
  * @rcu: for its end
  * @used: the caches that were used, the newest first; they stay as long as the
  *        client, and are what is walked over, however much it has room for
@@ -91,6 +92,8 @@ struct client {
 	struct heap_owner *owner;
 	struct work_struct end;
 	atomic64_t capacity;
+	struct mutex check;	/* see above */
+	struct task_struct *checker;
 	struct rcu_head rcu;
 	struct cache *used;
 	struct cache *cache[];
@@ -109,6 +112,9 @@ struct client {
  * @seen_slots: what was in it then
  * @seen_bytes: the same in bytes
  * @told_wrong: wrong bins that the zone's figures have
+ * @refused: frees that were refused since that was told; under the client's @check,
+ *           as is @error
+ * @error: why the first of them was
  * @m: the words
  */
 struct cache {
@@ -123,7 +129,31 @@ struct cache {
 	u64 seen_slots;
 	u64 seen_bytes;
 	u64 told_wrong;
+	u32 refused;
+	int error;
 	struct magazines m;
+};
+
+#define FREES_SLOTS	(2 * HEAP_BATCH_MAX)
+
+/**
+ * struct frees - a batch of frees in a checked zone
+ * @client: who frees
+ * @cache: the cache in which they were collected; NULL: by FREE
+ * @n: how many
+ * @offset: what
+ * @cur: where the stock of its bin ended when it was freed
+ * @bad: a bit for each that is to be refused
+ * @index: hash table of the others: 1 and their index
+ */
+struct frees {
+	struct client *client;
+	struct cache *cache;
+	u32 n;
+	u64 offset[HEAP_BATCH_MAX];
+	u16 cur[HEAP_BATCH_MAX];
+	u64 bad;
+	u8 index[FREES_SLOTS];
 };
 
 /**
@@ -185,9 +215,23 @@ int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count
 int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);
 int cache_give_up(struct cache *cache, u32 *count);
 int cache_flush(struct cache *cache, u32 *count);
+int cache_begin(struct cache *cache);
 void cache_end(struct cache *cache);
 void cache_revoke(struct cache *cache, bool if_idle, struct reclaim *reclaim);
 void cache_count(struct cache *cache, struct cache_figures *figures);
+
+/* checked.c */
+bool client_checks(const struct client *client);
+void client_begin_check(struct client *client);
+bool client_try_check(struct client *client, bool *begun);
+void client_end_check(struct client *client);
+void frees_take(struct frees *frees, struct cache *cache);
+u32 frees_end(struct frees *frees);
+int cache_begin_step(struct cache *cache, u32 *count);
+void cache_end_step(struct cache *cache);
+u32 cache_refused(struct cache *cache, u32 *error);
+u32 client_free_objects(struct client *client, const u64 *offsets, u32 n,
+			u64 bytes, u32 *bad, bool *foreign);
 
 /* reclaim.c */
 bool zone_reclaim(struct shmzone *zone, const struct heap_request *req,

@@ -21,7 +21,7 @@
 	(SHMZONE_FEATURE_COMMITTED | SHMZONE_FEATURE_STRICT |                  \
 	 SHMZONE_FEATURE_WAIT | SHMZONE_FEATURE_ROOTS |                        \
 	 SHMZONE_FEATURE_SEALS | SHMZONE_FEATURE_CACHES |                      \
-	 SHMZONE_FEATURE_OWNED)
+	 SHMZONE_FEATURE_OWNED | SHMZONE_FEATURE_CHECKED)
 
 static int put_classes(const struct shmzone_info *info)
 {
@@ -131,6 +131,9 @@ static int check_create(const struct shmzone_create *create)
 		return -EINVAL;
 	if (!create->name && (create->name_len || create->mode ||
 			      create->flags & ~ZONE_KINDS))
+		return -EINVAL;
+	if (create->flags & SHMZONE_CREATE_CHECKED &&
+	    !(create->flags & SHMZONE_CREATE_OWNED))
 		return -EINVAL;
 	return 0;
 }

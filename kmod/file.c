@@ -61,6 +61,7 @@ static void show_kind(struct seq_file *m, const struct shmzone *zone)
 		{ SHMZONE_CREATE_COMMITTED, "committed" },
 		{ SHMZONE_CREATE_STRICT, "strict" },
 		{ SHMZONE_CREATE_OWNED, "owned" },
+		{ SHMZONE_CREATE_CHECKED, "checked" },
 	};
 
 	seq_puts(m, "shmzone-kind:\t");

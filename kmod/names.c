@@ -338,7 +338,9 @@ static u32 entry_flags(const struct shmzone *zone)
 	       (zone_is(zone, SHMZONE_CREATE_COMMITTED) ?
 			SHMZONE_ENTRY_COMMITTED : 0) |
 	       (zone_is(zone, SHMZONE_CREATE_STRICT) ? SHMZONE_ENTRY_STRICT : 0) |
-	       (zone_is(zone, SHMZONE_CREATE_OWNED) ? SHMZONE_ENTRY_OWNED : 0);
+	       (zone_is(zone, SHMZONE_CREATE_OWNED) ? SHMZONE_ENTRY_OWNED : 0) |
+	       (zone_is(zone, SHMZONE_CREATE_CHECKED) ?
+			SHMZONE_ENTRY_CHECKED : 0);
 }
 
 static void fill_entry(struct shmzone_entry *entry, const struct shmzone *zone)

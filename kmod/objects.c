@@ -53,18 +53,12 @@ static u32 piece(u32 count, u32 done)
 }
 
 /*
- * Who the caller is to the heap: NULL where there are no owners, and who is none.
- * Returns a client, with a reference, or NULL.
+ * Who the caller is to the heap. Returns a client, with a reference, or NULL where
+ * there are no owners, or if it is none.
  */
-static struct client *object_owner(struct shmzone *zone,
-				   struct heap_owner **owner)
+static struct client *object_owner(struct shmzone *zone)
 {
-	struct client *client = NULL;
-
-	if (zone_is(zone, SHMZONE_CREATE_OWNED))
-		client = client_find(zone);
-	*owner = client ? client->owner : NULL;
-	return client;
+	return zone_is(zone, SHMZONE_CREATE_OWNED) ? client_find(zone) : NULL;
 }
 
 /**
@@ -246,7 +240,8 @@ long alloc_ioctl(struct ucmd *ucmd)
 		return ret;
 
 	ucmd->examined = true;
-	client = object_owner(ucmd->zone, &req.owner);
+	client = object_owner(ucmd->zone);
+	req.owner = client ? client->owner : NULL;
 	if (zone_is(ucmd->zone, SHMZONE_CREATE_OWNED) && !client)
 		return -ENXIO;
 	ret = alloc_and_tell(ucmd, &req, client);
@@ -283,8 +278,18 @@ static int check_free(const struct shmzone_free *free)
 	return 0;
 }
 
+/* @client: who frees, if the zone is an owned one */
+static u32 free_piece(struct shmzone *zone, struct client *client,
+		      const u64 *offsets, u32 n, u64 bytes, u32 *bad, bool *foreign)
+{
+	if (client && client_checks(client))
+		return client_free_objects(client, offsets, n, bytes, bad, foreign);
+	return heap_owned_free(zone->heap, client ? client->owner : NULL, offsets,
+			       n, bytes, bad, foreign);
+}
+
 /* Free what can be freed, and tell what was refused first. */
-static void free_batch(struct heap *heap, const struct heap_owner *owner,
+static void free_batch(struct shmzone *zone, struct client *client,
 		       const u64 *offsets, struct shmzone_free *free)
 {
 	bool foreign;
@@ -295,8 +300,8 @@ static void free_batch(struct heap *heap, const struct heap_owner *owner,
 		u32 n = piece(free->count, done);
 		u32 bad;
 
-		free->out_count += heap_owned_free(heap, owner, offsets + done, n,
-						   free->bytes, &bad, &foreign);
+		free->out_count += free_piece(zone, client, offsets + done, n,
+					      free->bytes, &bad, &foreign);
 		if (bad < n && !free->out_error) {
 			free->out_bad = done + bad;
 			free->out_error = foreign ? EPERM : EINVAL;
@@ -316,7 +321,6 @@ long free_ioctl(struct ucmd *ucmd)
 	struct shmzone_free *free = ucmd->cmd;
 	const void __user *from = u64_to_user_ptr(free->offsets);
 	struct batch batch core_uncleared;
-	struct heap_owner *owner;
 	struct client *client;
 	int ret;
 
@@ -342,8 +346,8 @@ long free_ioctl(struct ucmd *ucmd)
 
 	ucmd->examined = true;
 	ucmd->judged = true;
-	client = object_owner(ucmd->zone, &owner);
-	free_batch(ucmd->zone->heap, owner, batch.offsets, free);
+	client = object_owner(ucmd->zone);
+	free_batch(ucmd->zone, client, batch.offsets, free);
 	if (client)
 		client_put(client);
 	zone_age_soon(ucmd->zone);

@@ -43,6 +43,8 @@
  *	zone->lock (mutex)          seals, limit and what is charged for it
  *	mmap_lock                   the kernel's; taken before ->fault(), and
  *				    before ->mmap() and ->close()
+ *	client->check (mutex)       frees and refills of a client in a checked
+ *				    zone; of a second client it is only tried
  *	cache->lock (mutex)         one cache; never two of them
  *	pagemap->lock (rwsem)       which parts of a page map exist
  *	strict_vm_ops_lock (mutex)  the vm_operations of strict zones; a leaf
@@ -98,7 +100,7 @@ struct vm_area_struct;
 
 /* The flags of CREATE that say of what kind the zone is. */
 #define ZONE_KINDS	(SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT | \
-			 SHMZONE_CREATE_OWNED)
+			 SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED)
 
 /* Where the page map begins among the mmap offsets of a zone, in pages. */
 #define PAGE_MAP_PGOFF	(SHMZONE_MMAP_PAGE_MAP >> PAGE_SHIFT)

@@ -82,6 +82,18 @@ static void dawdle(void)
 		usleep(rand_r(&seed) % 500);
 }
 
+/* Others may have it before that is done. */
+static void let_go(struct worker *me, __u64 offset)
+{
+	struct stress *s = me->stress;
+
+	if (__atomic_exchange_n(&s->owner[offset / SLOT], 0, __ATOMIC_SEQ_CST) !=
+	    me->index + 1)
+		__atomic_add_fetch(&s->twice, 1, __ATOMIC_RELAXED);
+	if (cache_free(s->zone, s->caches, me->index, s->class, offset))
+		__atomic_add_fetch(&s->errors, 1, __ATOMIC_RELAXED);
+}
+
 static void *work(void *arg)
 {
 	struct worker *me = arg;
@@ -100,11 +112,7 @@ static void *work(void *arg)
 			madvise(cache_at(s->caches, me->index), page_bytes(),
 				MADV_DONTNEED);
 		if (held[i]) {
-			if (__atomic_exchange_n(&s->owner[held[i] / SLOT], 0,
-						__ATOMIC_SEQ_CST) != mark)
-				__atomic_add_fetch(&s->twice, 1, __ATOMIC_RELAXED);
-			if (cache_free(s->zone, s->caches, me->index, s->class, held[i]))
-				__atomic_add_fetch(&s->errors, 1, __ATOMIC_RELAXED);
+			let_go(me, held[i]);
 			held[i] = 0;
 		} else {
 			held[i] = cache_alloc(s->zone, s->caches, me->index, s->class,
@@ -122,8 +130,8 @@ static void *work(void *arg)
 			revoked += answer.out_caches;
 	}
 	for (i = 0; i < HELD; i++)
-		if (held[i] && cache_free(s->zone, s->caches, me->index, s->class, held[i]))
-			__atomic_add_fetch(&s->errors, 1, __ATOMIC_RELAXED);
+		if (held[i])
+			let_go(me, held[i]);
 	__atomic_add_fetch(&s->operations, operations, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&s->revoked, revoked, __ATOMIC_RELAXED);
 	return NULL;
@@ -135,6 +143,7 @@ FIXTURE(threads) {
 
 FIXTURE_VARIANT(threads) {
 	bool slow;
+	__u32 kind;
 };
 
 FIXTURE_VARIANT_ADD(threads, running) {
@@ -143,6 +152,17 @@ FIXTURE_VARIANT_ADD(threads, running) {
 
 FIXTURE_VARIANT_ADD(threads, slow) {
 	.slow = true,
+};
+
+FIXTURE_VARIANT_ADD(threads, owned) {
+	.slow = true,
+	.kind = SHMZONE_CREATE_OWNED,
+};
+
+/* What they have freed is taken back too, and looked at. */
+FIXTURE_VARIANT_ADD(threads, checked) {
+	.slow = true,
+	.kind = SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED,
 };
 
 FIXTURE_SETUP(threads)
@@ -163,7 +183,7 @@ TEST_F_TIMEOUT(threads, keep_their_slots, 100000)
 	double end;
 	int i;
 
-	s->zone = create(control_fd(), ZONE_BYTES);
+	s->zone = create_kind(control_fd(), variant->kind, ZONE_BYTES, 0);
 	s->class = class_of(s->zone, SLOT);
 	s->caches = map_caches_ok(s->zone, WORKERS);
 	s->slow = variant->slow;

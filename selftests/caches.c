@@ -87,13 +87,19 @@ int _try_drain(int zone, __u32 cache, __u32 class, __u32 group,
 	return ret;
 }
 
-long _try_drain_all(int zone, __u32 cache)
+int _try_drain_told(int zone, __u32 cache, struct shmzone_cache_drain *answer)
 {
-	struct shmzone_cache_drain args = {
+	*answer = (struct shmzone_cache_drain){
 		SIZED(shmzone_cache_drain),
 		.flags = SHMZONE_CACHE_DRAIN_ALL, .cache = cache,
 	};
-	int ret = _try_call(zone, SHMZONE_CACHE_DRAIN, &args);
+	return _try_call(zone, SHMZONE_CACHE_DRAIN, answer);
+}
+
+long _try_drain_all(int zone, __u32 cache)
+{
+	struct shmzone_cache_drain args;
+	int ret = _try_drain_told(zone, cache, &args);
 
 	return ret ? ret : (long)args.out_count;
 }
@@ -222,6 +228,16 @@ __u64 cache_alloc(int zone, struct shmzone_cache *caches, unsigned int index, __
 	}
 }
 
+/* In a checked zone its key says so; there it goes into the bin of what waits. */
+static bool push_free(struct shmzone_cache *cache, __u32 class, __u64 offset)
+{
+	__u64 cur = cache->head.bin[class].cur;
+
+	if (cache->head.key & SHMZONE_CACHE_CHECKED)
+		return push(cache, class, offset);
+	return push(cache, SHMZONE_CACHE_PENDING, offset | cur << SHMZONE_CACHE_CUR_SHIFT);
+}
+
 int cache_free(int zone, struct shmzone_cache *caches, unsigned int index, __u32 class,
 	       __u64 offset)
 {
@@ -229,7 +245,7 @@ int cache_free(int zone, struct shmzone_cache *caches, unsigned int index, __u32
 	int ret;
 
 	for (;;) {
-		if (push(cache, class, offset))
+		if (push_free(cache, class, offset))
 			return 0;
 		ret = _try_drain(zone, index, class, 0, NULL);
 		if (!ret)

@@ -20,6 +20,8 @@ void cache_be_busy(struct shmzone_cache *cache);
 
 int _try_refill(int zone, __u32 cache, __u32 class, __u32 group,
 		struct shmzone_cache_refill *answer);
+/* All that is in a cache; in a checked zone @answer tells what was refused. */
+int _try_drain_told(int zone, __u32 cache, struct shmzone_cache_drain *answer);
 int _try_drain(int zone, __u32 cache, __u32 class, __u32 group,
 	       struct shmzone_cache_drain *answer);
 /* These give how many slots were freed. */
@@ -39,7 +41,8 @@ extern void (*cache_dawdle)(void);
 
 /*
  * Allocate and free by the cache, or, where that does not work, by ioctl; of a
- * class in group 0. 0 and -errno: there is no memory.
+ * class in group 0. 0 and -errno: there is no memory. In a checked zone what is freed
+ * waits there for the kernel.
  */
 __u64 cache_alloc(int zone, struct shmzone_cache *caches, unsigned int index,
 		  __u32 class, int *error);

@@ -95,6 +95,8 @@ static const struct {
 	{ SHMZONE_FEATURE_SEALS, get_no_seals },
 	{ SHMZONE_FEATURE_CACHES, have_caches },
 	{ SHMZONE_FEATURE_OWNED, create_of_kind, SHMZONE_CREATE_OWNED },
+	{ SHMZONE_FEATURE_CHECKED, create_of_kind,
+	  SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED },
 };
 
 TEST_F(info, features_that_are_told_are_there)

@@ -470,6 +470,10 @@ FIXTURE_VARIANT_ADD(kill, owned) {
 	.kind = SHMZONE_CREATE_OWNED,
 };
 
+FIXTURE_VARIANT_ADD(kill, checked) {
+	.kind = SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED,
+};
+
 FIXTURE_SETUP(kill)
 {
 	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,

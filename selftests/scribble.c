@@ -177,6 +177,7 @@ static int use_the_zone(struct shared *shared, unsigned int number)
 	struct shmzone_cache *caches = map_caches(shared->zone, 1);
 	__u64 held[HELD] = { 0 }, random = number;
 	__u32 class = class_of(shared->zone, 64);
+	struct shmzone_cache_drain told;
 	int zone = shared->zone, error;
 	unsigned int i;
 
@@ -205,6 +206,10 @@ static int use_the_zone(struct shared *shared, unsigned int number)
 			wrong(shared, "what was allocated is not there", *object);
 		shared->operations[number]++;
 	}
+	/* Of those that waited. */
+	if (_try_drain_told(zone, 0, &told))
+		return 2;
+	shared->refused[number] += told.out_refused;
 	return 0;
 }
 
@@ -237,6 +242,11 @@ FIXTURE_VARIANT_ADD(scribble, committed) {
 /* Objects of others cannot be freed, nor is anything left of those who end. */
 FIXTURE_VARIANT_ADD(scribble, owned) {
 	.kind = SHMZONE_CREATE_OWNED,
+	.owned = true,
+};
+
+FIXTURE_VARIANT_ADD(scribble, checked) {
+	.kind = SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED,
 	.owned = true,
 };
 

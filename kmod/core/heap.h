@@ -252,6 +252,11 @@ void heap_note_failed(struct heap *heap, const struct heap_request *req, u32 n);
 int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad);
 
 /**
+ * heap_refuse() - count a free that was refused without asking the heap
+ */
+void heap_refuse(struct heap *heap, enum heap_refusal why);
+
+/**
  * heap_find() - what lives at an offset
  * @heap: the heap
  * @offset: any value

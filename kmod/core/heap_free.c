@@ -64,9 +64,14 @@ struct batch {
 /* A slab that is of no shard; never written. */
 static struct slab nobodys = { .home = U32_MAX };
 
+void heap_refuse(struct heap *heap, enum heap_refusal why)
+{
+	atomic64_add(1, &heap->refused[why]);
+}
+
 static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
 {
-	atomic64_add(1, &batch->heap->refused[refusal]);
+	heap_refuse(batch->heap, refusal);
 	batch->refused++;
 	batch->bad = min(batch->bad, i);
 }

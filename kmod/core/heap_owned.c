@@ -163,7 +163,7 @@ struct owned_batch {
 
 static void owned_refuse(struct owned_batch *batch, u32 i, enum heap_refusal refusal)
 {
-	atomic64_add(1, &batch->heap->refused[refusal]);
+	heap_refuse(batch->heap, refusal);
 	if (i < batch->bad) {
 		batch->bad = i;
 		batch->foreign = refusal == HEAP_BAD_OWNER;

@@ -5,7 +5,8 @@
  * Bins of group 0 have the numbers of their classes and their room from the
  * start: 64 KiB of slots each, which is what a random live set wants, but no
  * more than 126 slots, half of which is a heap's batch. Bins of other groups
- * get a smaller room, one after the other, while there is any.
+ * get a smaller room, one after the other, while there is any. In checked zones the
+ * first of them is the one in which frees are collected, a heap's batch of them.
  */
 #include "core_env.h"
 #include "class.h"
@@ -23,10 +24,13 @@ static_assert(MAGAZINE_HEAD_BYTES % sizeof(u64) == 0);
 static_assert(MAGAZINE_HEAD_BYTES + (NO_WORD + 1) * sizeof(u64) <= PAGE_SIZE);
 static_assert(MAGAZINE_WORDS <= U16_MAX);
 static_assert(CLASS_COUNT <= 64 && CLASS_COUNT < MAGAZINE_BINS);
+static_assert(ROOM_BYTES / MAGAZINE_PENDING_BYTES == MAGAZINE_PENDING_MAX);
+static_assert(MAGAZINE_WORDS <= 1ULL << (64 - MAGAZINE_CUR_SHIFT));
 
 static u32 room_for(u32 class, u32 group)
 {
-	u32 most = group ? OTHER_ROOM_SLOTS_MAX : MAGAZINE_SLOTS_MAX;
+	bool other = group && group != MAGAZINE_PENDING_GROUP;
+	u32 most = other ? OTHER_ROOM_SLOTS_MAX : MAGAZINE_SLOTS_MAX;
 	u32 slots = ROOM_BYTES / class_table[class].slot_bytes & ~1U;
 
 	return clamp(slots, (u32)ROOM_SLOTS_MIN, most);
@@ -80,12 +84,10 @@ static bool make_bin(struct magazines *m, u32 bin, u32 class, u32 group)
 	m->words += room + 1;
 	m->bins = bin + 1;
 	show(m, bin, 0);
-	if (group)
-		WRITE_ONCE(magazines_head(m)->bin_of[group - 1][class], bin);
 	return true;
 }
 
-void magazines_init(struct magazines *m, u32 page_entry)
+void magazines_init(struct magazines *m, u32 page_entry, bool checked)
 {
 	u32 class;
 
@@ -94,6 +96,11 @@ void magazines_init(struct magazines *m, u32 page_entry)
 	for (class = CLASS_SPAN + 1; class < CLASS_COUNT; class++)
 		make_bin(m, class, class, 0);
 	m->key = -page_entry;
+	if (checked) {
+		make_bin(m, MAGAZINE_PENDING, class_for(MAGAZINE_PENDING_BYTES, 0),
+			 MAGAZINE_PENDING_GROUP);
+		m->key -= MAGAZINE_CHECKED_KEY;
+	}
 	magazines_show_key(m);
 }
 
@@ -109,10 +116,15 @@ u32 magazine_make(struct magazines *m, u32 class, u32 group)
 
 	if (!group)
 		return class;
+	if (group == MAGAZINE_PENDING_GROUP)
+		return MAGAZINE_PENDING;
 	for (bin = CLASS_COUNT; bin < m->bins; bin++)
 		if (m->magazine[bin].class == class && m->magazine[bin].group == group)
 			return bin;
-	return make_bin(m, bin, class, group) ? bin : 0;
+	if (!make_bin(m, bin, class, group))
+		return 0;
+	WRITE_ONCE(magazines_head(m)->bin_of[group - 1][class], bin);
+	return bin;
 }
 
 static u32 next_capacity(const struct magazine *magazine)
@@ -220,7 +232,9 @@ u32 magazine_take(struct magazines *m, u32 bin, u64 *offsets, u32 n)
 
 u64 magazine_word(struct magazines *m, u32 bin, u32 i)
 {
-	return READ_ONCE(*word(m, m->magazine[bin].base + i));
+	u64 offset = READ_ONCE(*word(m, m->magazine[bin].base + i));
+
+	return magazine_is_pending(m, bin) ? offset & MAGAZINE_OFFSET_MASK : offset;
 }
 
 u64 magazines_stock(struct magazines *m, u64 *slots)
@@ -233,7 +247,8 @@ u64 magazines_stock(struct magazines *m, u64 *slots)
 		u32 used = magazine_used(m, bin);
 
 		*slots += used;
-		bytes += (u64)used * class_table[m->magazine[bin].class].slot_bytes;
+		if (!magazine_is_pending(m, bin))
+			bytes += (u64)used * class_table[m->magazine[bin].class].slot_bytes;
 	}
 	return bytes;
 }

@@ -45,6 +45,19 @@
 /* Slots in one bin at most. */
 #define MAGAZINE_SLOTS_MAX	126
 
+/*
+ * In checked zones: the bin in which frees of objects of so many bytes are
+ * collected, what magazine_make() knows it by, and how many it has room for. Its
+ * words have a second part.
+ */
+#define MAGAZINE_PENDING	CLASS_COUNT
+#define MAGAZINE_PENDING_BYTES	1024
+#define MAGAZINE_PENDING_GROUP	CLASS_GROUPS
+#define MAGAZINE_PENDING_MAX	64
+#define MAGAZINE_CUR_SHIFT	48
+#define MAGAZINE_OFFSET_MASK	((1ULL << MAGAZINE_CUR_SHIFT) - 1)
+#define MAGAZINE_CHECKED_KEY	(1U << 30)
+
 /**
  * struct cache_bin - a bin, as the thread sees it
  * @cur: last word in use
@@ -110,8 +123,9 @@ struct magazines {
  * @m: its kernel side, all zero but for the first page, which is all zero too
  * @page_entry: what the page map has for class 0 of the slabs whose slots go
  *		into the bins of group 0; not 0
+ * @checked: it is of a checked zone
  */
-void magazines_init(struct magazines *m, u32 page_entry);
+void magazines_init(struct magazines *m, u32 page_entry, bool checked);
 
 /**
  * magazines_show_key() - let the thread use a cache that it says is not set up
@@ -121,6 +135,7 @@ void magazines_show_key(struct magazines *m);
 /**
  * magazine_make() - find the bin of a class and group, or make it
  * @class: not %CLASS_SPAN
+ * @group: or %MAGAZINE_PENDING_GROUP, in a checked zone
  *
  * Returns the bin, or 0 if there is no room for another.
  */
@@ -181,6 +196,12 @@ u32 magazine_take_old(struct magazines *m, u32 bin, u64 *offsets, u32 n);
  */
 u32 magazine_take(struct magazines *m, u32 bin, u64 *offsets, u32 n);
 
+/* Whether it is the bin in which frees are collected. */
+static inline bool magazine_is_pending(const struct magazines *m, u32 bin)
+{
+	return m->magazine[bin].group == MAGAZINE_PENDING_GROUP;
+}
+
 /**
  * magazine_word() - what a bin has for the offset of one of its slots
  * @i: less than what magazine_used() returned just before
@@ -189,9 +210,9 @@ u64 magazine_word(struct magazines *m, u32 bin, u32 i);
 
 /**
  * magazines_stock() - what is in a cache, as the thread has it
- * @slots: gets how many
+ * @slots: gets how many, those too that wait to be freed
  *
- * Returns bytes.
+ * Returns bytes, without these.
  */
 u64 magazines_stock(struct magazines *m, u64 *slots);
 

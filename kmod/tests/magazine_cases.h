@@ -27,7 +27,7 @@ static struct magazine_rig *magazine_rig_make(void)
 		return NULL;
 	rig->m.page[0] = core_zalloc(PAGE_SIZE);
 	if (rig->m.page[0])
-		magazines_init(&rig->m, RIG_ENTRY);
+		magazines_init(&rig->m, RIG_ENTRY, false);
 	return rig;
 }
 
@@ -416,6 +416,33 @@ static const char *magazine_random(void)
 	return magazine_rig_free(rig);
 }
 
+/* The bin in which checked zones collect what is freed. */
+static const char *magazine_pending(void)
+{
+	struct magazine_rig *rig = core_zalloc(sizeof(*rig));
+	u64 slots;
+	u32 bin;
+
+	rig->m.page[0] = core_zalloc(PAGE_SIZE);
+	magazines_init(&rig->m, RIG_ENTRY, true);
+	REQUIRE(magazines_head(&rig->m)->key == -RIG_ENTRY - MAGAZINE_CHECKED_KEY);
+	REQUIRE(!magazines_busy(&rig->m));
+	REQUIRE(rig->m.bins == CLASS_COUNT + 1);
+	REQUIRE(magazine_make(&rig->m, 1, MAGAZINE_PENDING_GROUP) == MAGAZINE_PENDING);
+	REQUIRE(magazine_make(&rig->m, 1, 1) == MAGAZINE_PENDING + 1);
+	REQUIRE(magazine_grow_all(rig, MAGAZINE_PENDING) == MAGAZINE_PENDING_MAX);
+	REQUIRE(rig->m.bytes == MAGAZINE_PENDING_MAX * MAGAZINE_PENDING_BYTES);
+	for (bin = 1; bin < rig->m.bins; bin++)
+		REQUIRE(magazine_is_pending(&rig->m, bin) == (bin == MAGAZINE_PENDING));
+	/* A word has two parts. */
+	REQUIRE(magazine_put_row(rig, MAGAZINE_PENDING, ~0ULL, 1) == 1);
+	REQUIRE(magazine_word(&rig->m, MAGAZINE_PENDING, 0) == MAGAZINE_OFFSET_MASK);
+	REQUIRE(!magazines_stock(&rig->m, &slots) && slots == 1);
+	REQUIRE(magazine_take(&rig->m, MAGAZINE_PENDING, rig->offsets, 2) == 1);
+	REQUIRE(!~rig->offsets[0]);
+	return magazine_rig_free(rig);
+}
+
 static const struct core_case magazine_cases[] = {
 	{ "a fresh cache is empty and full", magazine_fresh },
 	{ "a capacity doubles up to the room, and begins anew", magazine_doubles },
@@ -429,5 +456,6 @@ static const struct core_case magazine_cases[] = {
 	{ "any word comes out as it is", magazine_wrong_words },
 	{ "bins of other groups are made while there is room", magazine_other_groups },
 	{ "bins have no words in common", magazine_apart },
+	{ "in checked zones there is a bin for what is freed", magazine_pending },
 	{ "against an array, with a hostile thread", magazine_random },
 };

@@ -158,7 +158,7 @@ static struct cache *cache_get(struct zone *zone, u32 index)
 	if (!cache->ready) {
 		cache->magazines.page[0] = client->area +
 					   index * (size_t)MAGAZINE_CACHE_BYTES;
-		magazines_init(&cache->magazines, SHMZONE_KIND_SLAB << 10);
+		magazines_init(&cache->magazines, SHMZONE_KIND_SLAB << 10, false);
 		cache->ready = true;
 	}
 	magazines_show_key(&cache->magazines);

@@ -234,6 +234,7 @@ struct shmzone_class {
 #define SHMZONE_FEATURE_SEALS	(1ULL << 4)	/* ADD_SEALS, GET_SEALS */
 #define SHMZONE_FEATURE_CACHES	(1ULL << 5)	/* caches, CACHE_* */
 #define SHMZONE_FEATURE_OWNED	(1ULL << 6)	/* owned zones, OWNER_* */
+#define SHMZONE_FEATURE_CHECKED	(1ULL << 7)	/* checked zones */
 
 /**
  * struct shmzone_info - ioctl(SHMZONE_INFO): what this kernel offers
@@ -291,13 +292,15 @@ struct shmzone_info {
 #define SHMZONE_CREATE_STRICT	(1U << 3)
 /* What is allocated has an owner; see <linux/shmzone_owner.h>. */
 #define SHMZONE_CREATE_OWNED	(1U << 4)
+/* Frees are checked before anything is used again; see <linux/shmzone_kinds.h>. */
+#define SHMZONE_CREATE_CHECKED	(1U << 5)
 
 /**
  * struct shmzone_create - ioctl(SHMZONE_CREATE): make a zone
  * @size: sizeof(struct shmzone_create)
  * @flags: %SHMZONE_CREATE_EXCL and %SHMZONE_CREATE_PERSIST, which need a name;
  *         %SHMZONE_CREATE_COMMITTED, %SHMZONE_CREATE_STRICT,
- *         %SHMZONE_CREATE_OWNED
+ *         %SHMZONE_CREATE_OWNED, and with that %SHMZONE_CREATE_CHECKED
  * @zone_bytes: bytes of address space: a multiple of the page size, at least
  *              two pages. It costs nothing until it is used. The first page
  *              is never allocated and slabs take three to eight pages, so a

@@ -73,6 +73,15 @@
  * made when they are first asked for, as far as there is room; @bin_of has
  * them. Bin 0 has no class and never any capacity.
  *
+ * In a checked zone (see <linux/shmzone_kinds.h>) those bins are to allocate from
+ * alone. What is freed goes into bin %SHMZONE_CACHE_PENDING, if it is an object of
+ * up to %SHMZONE_CACHE_PENDING_BYTES bytes; else by FREE. A word of that bin is
+ * the offset, and from bit %SHMZONE_CACHE_CUR_SHIFT on the @cur of the bin that the
+ * slot would go to otherwise: by that the kernel knows what was stock when it was
+ * freed. CACHE_DRAIN of whichever class and group frees all that is in it, and so
+ * do CACHE_REFILL and whatever takes back the stock of the cache. @key is by
+ * %SHMZONE_CACHE_CHECKED less than it would be, so that it tells no class.
+ *
  * To the rest of the zone a slot in a cache is allocated. QUERY finds it and
  * FREE frees it (so that the cache's word for it is wrong). What the kernel
  * finds in a cache is checked as an offset given to FREE is.
@@ -95,6 +104,14 @@
 
 /* Where bin 0 is, counted like words. */
 #define SHMZONE_CACHE_BIN_WORD	128
+
+/* In checked zones: the bin for what is freed, for objects of how many bytes. */
+#define SHMZONE_CACHE_PENDING	SHMZONE_CLASSES
+#define SHMZONE_CACHE_PENDING_BYTES 1024
+
+/* Where in its words @cur is, and by how much @key is less. */
+#define SHMZONE_CACHE_CUR_SHIFT	48
+#define SHMZONE_CACHE_CHECKED	(1U << 30)
 
 /* The least value of key while a thread is at work. */
 #define SHMZONE_CACHE_BUSY	128
@@ -186,6 +203,9 @@ struct shmzone_cache_refill {
  * @__reserved: must be 0
  * @out_bin: the bin; 0 with %SHMZONE_CACHE_DRAIN_ALL
  * @out_count: slots that were freed
+ * @out_refused: with %SHMZONE_CACHE_DRAIN_ALL, in a checked zone: frees that were
+ *               refused since this was last told
+ * @out_error: the same: why the first of them was: EINVAL, or EPERM: another's
  *
  * Makes the bin if there is none, lets its capacity grow, and if it is still
  * full frees the older half of what it holds. Then there is room for one more
@@ -203,6 +223,8 @@ struct shmzone_cache_drain {
 	__u32 __reserved;
 	__u32 out_bin;
 	__u32 out_count;
+	__u32 out_refused;
+	__u32 out_error;
 };
 
 #define SHMZONE_CACHE_DRAIN_SIZE_VER0 32

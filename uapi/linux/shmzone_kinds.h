@@ -39,8 +39,27 @@
  * In an *owned* zone (%SHMZONE_CREATE_OWNED) every object belongs to a client, who
  * alone can free it and with whom it goes: see <linux/shmzone_owner.h>.
  *
- * All kinds may be chosen together. A kernel that does not know one says
- * EOPNOTSUPP to its flag, and lacks its bit in out_features of INFO.
+ * In a *checked* zone (%SHMZONE_CREATE_CHECKED) too, which is an owned one, the
+ * kernel checks every free before the slot can be used again: a thread does not
+ * put a slot back into the stock that it allocates from, but collects what it
+ * frees, and the kernel frees that 64 at a time (see <linux/shmzone_cache.h>).
+ * Refused, and counted by reason, are also
+ *
+ *	a second free of what waits to be freed, or is free
+ *	a free of a slot that lies in the stock of a thread, of which the bitmaps
+ *	know no more than that it is taken
+ *
+ * FREE checks at once and tells of it, CACHE_DRAIN of what was collected. Not to
+ * be told from a right one is a free of what its process has allocated again
+ * meanwhile, also where one thread freed it twice, and another was given it before
+ * the second free came to the kernel. Frees take longer, and longer still with
+ * many threads, as the stock of all of them is looked at.
+ *
+ * A checked zone has to be owned (EINVAL): where anyone may free what he did not
+ * allocate, whoever names an object in a free has freed it, and stock of all
+ * processes would have to be looked at. Otherwise all kinds may be chosen
+ * together. A kernel that does not know one says EOPNOTSUPP to its flag, and lacks
+ * its bit in out_features of INFO.
  */
 
 #endif /* _LINUX_SHMZONE_KINDS_H */

@@ -40,6 +40,8 @@
 #define SHMZONE_ENTRY_STRICT	(1U << 2)
 /* The zone is an owned one. */
 #define SHMZONE_ENTRY_OWNED	(1U << 3)
+/* The zone is a checked one. */
+#define SHMZONE_ENTRY_CHECKED	(1U << 4)
 
 /**
  * struct shmzone_entry - one name, as LIST tells it

@@ -39,10 +39,12 @@
  *                     command, a bad structure, flag, value or pointer, or a
  *                     missing right, before any object was looked at, as far
  *                     as they reach the module
- * @out_kind: the kind of the zone: %SHMZONE_CREATE_COMMITTED, _STRICT and _OWNED
+ * @out_kind: the kind of the zone: %SHMZONE_CREATE_COMMITTED, _STRICT, _OWNED and
+ *            _CHECKED
  * @__out_reserved: zero
  * @out_cached_bytes: bytes of the slots in caches, which count as live
- * @out_cached_objects: how many those are
+ * @out_cached_objects: how many those are, and in checked zones those that wait to be
+ *                      freed, whose bytes are left out
  * @out_caches: caches that hold kernel memory
  * @out_revocations: how often the stock of a cache was taken back while its
  *                   process went on
