@@ -27,6 +27,7 @@
 #define ZONE_BYTES	(256 * MIB)
 #define FEW		4		/* one by one, from the cache */
 #define MANY		20		/* by one call */
+#define CHECKED		(SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED)
 #define RECORD		MANY
 
 struct scene {
@@ -271,6 +272,10 @@ SWEEP(owned_drain, hold_two, give_back, 0, SHMZONE_CREATE_OWNED);
 SWEEP(owned_first_use, NULL, alloc_and_free, 0, SHMZONE_CREATE_OWNED);
 SWEEP(owned_span, warm_up, use_a_span, 0, SHMZONE_CREATE_OWNED);
 SWEEP(owned_many, warm_up, many, 0, SHMZONE_CREATE_OWNED);
+SWEEP(checked_alloc_and_free, warm_up, alloc_and_free, 0, CHECKED);
+SWEEP(checked_refill, warm_up, ask_for_more, 0, CHECKED);
+SWEEP(checked_drain, hold_two, give_back, 0, CHECKED);
+SWEEP(checked_flush, warm_up, flush, 0, CHECKED);
 
 FIXTURE_SETUP(kill)
 {

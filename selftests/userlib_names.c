@@ -278,7 +278,8 @@ static bool is_made(const char *name, __u32 kind)
 {
 	__u32 flags = (kind & SHMZONE_CREATE_COMMITTED ? SHMZONE_ENTRY_COMMITTED : 0) |
 		      (kind & SHMZONE_CREATE_STRICT ? SHMZONE_ENTRY_STRICT : 0) |
-		      (kind & SHMZONE_CREATE_OWNED ? SHMZONE_ENTRY_OWNED : 0);
+		      (kind & SHMZONE_CREATE_OWNED ? SHMZONE_ENTRY_OWNED : 0) |
+		      (kind & SHMZONE_CREATE_CHECKED ? SHMZONE_ENTRY_CHECKED : 0);
 	struct shmz *zone = shmz_open(name, 0);
 	struct shmzone_entry entry;
 	uint64_t cursor = 0;
@@ -287,7 +288,8 @@ static bool is_made(const char *name, __u32 kind)
 	while (shmz_list(&entry, sizeof(entry), 1, &cursor) == 1 && !listed)
 		listed = !strcmp((char *)entry.name, name) &&
 			 (entry.flags & (SHMZONE_ENTRY_COMMITTED | SHMZONE_ENTRY_STRICT |
-					 SHMZONE_ENTRY_OWNED)) == flags;
+					 SHMZONE_ENTRY_OWNED |
+					 SHMZONE_ENTRY_CHECKED)) == flags;
 	if (zone)
 		shmz_close(zone);
 	return made && listed && !shmz_unlink(name);
@@ -301,8 +303,10 @@ TEST_F(lib, tool_creates_all_kinds)
 	tool(0, "create -s --committed -l 64K both 1M");
 	tool(0, "create -o owned 1M");
 	tool(0, "walk owned");
+	tool(0, "create -k checked 1M");
 	ASSERT_TRUE(is_made("plain", 0));
 	ASSERT_TRUE(is_made("owned", SHMZONE_CREATE_OWNED));
+	ASSERT_TRUE(is_made("checked", SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED));
 	ASSERT_TRUE(is_made("committed", SHMZONE_CREATE_COMMITTED));
 	ASSERT_TRUE(is_made("strict", SHMZONE_CREATE_STRICT));
 	ASSERT_TRUE(is_made("both", SHMZONE_CREATE_COMMITTED | SHMZONE_CREATE_STRICT));

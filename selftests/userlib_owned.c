@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The library in owned zones. */
+/* The library in owned zones, and in checked ones. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -180,6 +181,121 @@ TEST_F(owned, an_object_goes_from_hand_to_hand)
 	ASSERT_EQ(0, shmz_take(self->z, p, 0));
 	ASSERT_EQ(0, shmz_free(self->z, p));
 	ASSERT_EQ(-EINVAL, shmz_free(self->z, p));
+}
+
+/* Checked zones: what is freed is looked at before it is used again. */
+
+FIXTURE(checked) {
+	struct shmz *z;
+};
+
+FIXTURE_SETUP(checked)
+{
+	struct shmz_options opts = { .size = sizeof(opts), .flags = SHMZ_CHECKED };
+
+	ASSERT_EQ(NULL, shmz_create(NULL, 64 * MIB, &opts));
+	ASSERT_EQ(EINVAL, errno);
+	opts.flags |= SHMZ_OWNED;
+	self->z = shmz_create(NULL, 64 * MIB, &opts);
+	ASSERT_TRUE(!!self->z);
+}
+
+FIXTURE_TEARDOWN(checked)
+{
+	shmz_close(self->z);
+}
+
+static struct shmzone_stat figures_of_zone(struct shmz *z)
+{
+	struct shmzone_stat stat = { SIZED(shmzone_stat) };
+
+	if (shmz_stat(z, &stat))
+		stat.out_live_objects = UINT64_MAX;
+	return stat;
+}
+
+TEST_F(checked, double_frees)
+{
+	static const size_t sizes[] = { 8, 64, 1024 };
+	void *p[200], *q;
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (n = 0; n < 200; n++)
+			p[n] = shmz_alloc_group(self->z, sizes[i], n % 3);
+		for (n = 0; n < 200; n++)
+			ASSERT_EQ(0, shmz_free(self->z, p[n]));
+		ASSERT_EQ(0, shmz_cache_flush(self->z));
+		q = shmz_alloc(self->z, sizes[i]);
+		ASSERT_EQ(0, shmz_free(self->z, q));
+		/* At once, whatever the kernel says of it later. */
+		ASSERT_EQ(0, shmz_free(self->z, q));
+		ASSERT_EQ(0, shmz_free_sized(self->z, q, sizes[i]));
+		ASSERT_EQ(-EINVAL, shmz_cache_flush(self->z));
+		ASSERT_EQ(0, shmz_cache_flush(self->z));
+		ASSERT_EQ(3 * i + 2, figures_of_zone(self->z).out_bad_not_live);
+		ASSERT_EQ(-EINVAL, shmz_free_batch(self->z, &q, 1));
+		ASSERT_EQ(0, shmz_reclaim_caches(self->z));
+		ASSERT_EQ(0, figures_of_zone(self->z).out_live_objects);
+	}
+}
+
+TEST_F(checked, frees_that_are_none)
+{
+	char *p = shmz_alloc(self->z, 64), *large = shmz_alloc(self->z, 5000);
+
+	ASSERT_EQ(0, shmz_free(self->z, p + 8));
+	ASSERT_EQ(-EINVAL, shmz_cache_flush(self->z));
+	ASSERT_EQ(1, figures_of_zone(self->z).out_bad_interior);
+	/* The kernel looks at once at what is larger. */
+	ASSERT_EQ(-EINVAL, shmz_free(self->z, large + 8));
+	ASSERT_EQ(0, shmz_free(self->z, large));
+	ASSERT_EQ(-EINVAL, shmz_free(self->z, large));
+	ASSERT_EQ(-EINVAL, shmz_free_sized(self->z, p, 500));
+	ASSERT_EQ(1, figures_of_zone(self->z).out_bad_bytes);
+	ASSERT_EQ(0, shmz_free_sized(self->z, p, 64));
+	ASSERT_EQ(0, shmz_cache_flush(self->z));
+	ASSERT_EQ(0, figures_of_zone(self->z).out_live_objects);
+}
+
+TEST_F(checked, foreign_frees_are_refused_at_once)
+{
+	struct note *note = mmap(NULL, sizeof(*note), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_TRUE(note != MAP_FAILED);
+	note->z = self->z;
+	note->object = shmz_alloc(self->z, 64);
+	ASSERT_EQ(0, in_child(frees_foreign, note));
+	ASSERT_EQ(0, shmz_client_wait(self->z, note->client, LONG_NS));
+	ASSERT_EQ(0, shmz_free_sized(self->z, note->object, 64));
+	ASSERT_EQ(0, shmz_cache_flush(self->z));
+	ASSERT_EQ(0, figures_of_zone(self->z).out_live_objects);
+}
+
+/* Of all sizes, in some groups: none is refused. */
+TEST_F(checked, right_frees)
+{
+	static void *held[1000];
+	unsigned int seed = 1, i, n;
+
+	for (n = 0; n < 50000; n++) {
+		i = rand_r(&seed) % ARRAY_SIZE(held);
+		if (held[i]) {
+			ASSERT_EQ(0, shmz_free(self->z, held[i]));
+			held[i] = NULL;
+		} else {
+			held[i] = shmz_alloc_group(self->z, 1 + rand_r(&seed) % 2000, i % 4);
+			ASSERT_NE(NULL, held[i]);
+			*(char *)held[i] = i;
+		}
+	}
+	for (i = 0; i < ARRAY_SIZE(held); i++)
+		if (held[i])
+			ASSERT_EQ(0, shmz_free(self->z, held[i]));
+	ASSERT_EQ(0, shmz_cache_flush(self->z));
+	ASSERT_EQ(0, figures_of_zone(self->z).out_bad_not_live);
+	ASSERT_EQ(0, figures_of_zone(self->z).out_live_objects);
 }
 
 TEST(zones_without_owners)

@@ -82,10 +82,7 @@ struct shmz;
  * and not a signal when the memory is touched.
  */
 #define SHMZ_COMMITTED	(1U << 2)
-/*
- * The same: touching pages that are not allocated is SIGBUS, and freed ones lose
- * their memory at once.
- */
+/* The same: touching pages not allocated is SIGBUS; freed ones lose their memory. */
 #define SHMZ_STRICT	(1U << 3)
 /*
  * The same: what a process allocates is its own. Nobody else can free it, and it is
@@ -93,6 +90,8 @@ struct shmz;
  * it has given away; see "Owners" below. To allocate takes a handle with caches.
  */
 #define SHMZ_OWNED	(1U << 4)
+/* The same, with SHMZ_OWNED: frees are checked before anything is used again. */
+#define SHMZ_CHECKED	(1U << 5)
 /*
  * The same, and shmz_open(): a handle without caches. Each call is then a system
  * call, and each free is checked in full before it returns. A handle that was
@@ -109,7 +108,7 @@ struct shmz;
  * @mode: who may open the zone by its name, as for files, of 0666; the umask
  *	  does not apply. 0: 0600.
  * @flags: SHMZ_EXCL, SHMZ_PERSIST, which need a name; SHMZ_COMMITTED,
- *	   SHMZ_STRICT, SHMZ_OWNED, SHMZ_UNCACHED; or 0
+ *	   SHMZ_STRICT, SHMZ_OWNED, SHMZ_CHECKED, SHMZ_UNCACHED; or 0
  */
 struct shmz_options {
 	size_t size;
@@ -412,7 +411,8 @@ ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n);
  * is not going to use it for a while. Its next calls begin with an empty cache.
  *
  * Returns 0, or -EBUSY in a signal handler that interrupted the library, or where
- * one left it by longjmp(3).
+ * one left it by longjmp(3); in a checked zone also, once, the first error of this
+ * thread's frees that were refused: -EINVAL, or -EPERM for what another client owns.
  */
 int shmz_cache_flush(struct shmz *z);
 

@@ -177,7 +177,8 @@ static bool free_cached(struct shmz *z, uint64_t offset, bool *may_drain)
 ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n)
 {
 	struct leftover left;
-	bool may_drain = n <= FEW;
+	/* In checked zones the kernel looks at them in any case. */
+	bool may_drain = n <= FEW && !z->checked;
 	uint64_t offset;
 	size_t i;
 

@@ -110,46 +110,56 @@ int cache_refill(struct shmz *z, uint32_t class, uint32_t group, void **p)
 }
 
 /* Whether a cache that is set up is not for slots of a page, as another owns them. */
-static bool is_foreign(const struct own *own, uint32_t entry)
+static bool is_foreign(const struct shmz *z, const struct own *own, uint32_t entry)
 {
-	return !is_own(entry, load(own->cache->key));
+	uint32_t key = load(own->cache->key);
+
+	return !is_own(entry, z->checked ? key + SHMZONE_CACHE_CHECKED : key);
 }
 
-static bool push_own(const struct own *own, uint32_t bin, uint64_t offset)
+/* Into the bin for slots of that page, or in checked zones the one for all. */
+static bool push_own(const struct shmz *z, const struct own *own, uint32_t entry,
+		     uint64_t offset)
 {
-	uint32_t key = own->cache->key;
+	uint32_t class = SHMZONE_PAGE_CLASS(entry), group = SHMZONE_PAGE_GROUP(entry);
+	struct shmzone_cache_head *c = own->cache;
+	struct shmzone_bin *bin = &c->bin[class];
+	uint32_t key = c->key;
 
-	return is_idle(key) &&
-	       cache_push(own->cache, &own->cache->bin[bin], offset, key);
+	if (group)
+		bin = &c->bin[load(c->bin_of[group - 1][class])];
+	if (z->checked) {
+		offset |= (uint64_t)bin->cur << SHMZONE_CACHE_CUR_SHIFT;
+		bin = &c->bin[SHMZONE_CACHE_PENDING];
+	}
+	return is_idle(key) && cache_push(c, bin, offset, key);
 }
 
 int cache_drain(struct shmz *z, uint32_t entry, uint64_t offset)
 {
-	uint32_t class = SHMZONE_PAGE_CLASS(entry), group = SHMZONE_PAGE_GROUP(entry);
 	struct shmzone_cache_drain args = {
 		.size = sizeof(args),
-		.size_class = class,
-		.group = group,
+		.size_class = SHMZONE_PAGE_CLASS(entry),
+		.group = SHMZONE_PAGE_GROUP(entry),
 	};
 	struct own own;
-	uint32_t bin = class;
 	int tries;
 
+	if (z->checked && z->class[args.size_class].slot_bytes > SHMZONE_CACHE_PENDING_BYTES)
+		return -EAGAIN;
 	if (!find_own(z, &own))
 		return -EAGAIN;
 	if (!own.fresh) {
-		if (load(own.cache->key) && is_foreign(&own, entry))
+		if (load(own.cache->key) && is_foreign(z, &own, entry))
 			return -EAGAIN;
-		if (group)
-			bin = load(own.cache->bin_of[group - 1][class]);
-		if (push_own(&own, bin, offset))
+		if (push_own(z, &own, entry, offset))
 			return 0;
 	}
 	args.cache = own.number;
 	for (tries = 0; tries < TRIES; tries++) {
-		if (call(z, &own, SHMZONE_CACHE_DRAIN, &args) || is_foreign(&own, entry))
+		if (call(z, &own, SHMZONE_CACHE_DRAIN, &args) || is_foreign(z, &own, entry))
 			break;
-		if (push_own(&own, args.out_bin, offset))
+		if (push_own(z, &own, entry, offset))
 			return 0;
 	}
 	return -EAGAIN;
@@ -174,7 +184,9 @@ int shmz_cache_flush(struct shmz *z)
 	args.cache = own.number;
 	ret = lib_ioctl(z->fd, SHMZONE_CACHE_DRAIN, &args);
 	/* The child of a fork that has none. */
-	return ret == -ENXIO ? 0 : ret;
+	if (ret == -ENXIO)
+		return 0;
+	return ret ? ret : -(int)args.out_error;
 }
 
 ssize_t shmz_reclaim_caches(struct shmz *z)

@@ -15,6 +15,7 @@
 #define LIBSHMZONE_LIB_H
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "shmzone.h"
 
@@ -38,6 +39,7 @@
  * @small: the bin of objects of up to (n + 1) * SMALL_STEP bytes and group 0, by n,
  *	   as its place in a cache
  * @slot: which caches it has, see cache.h
+ * @checked: the zone is a checked one
  * @fd: the descriptor, which belongs to the handle
  * @page_shift: log2 of the size of a page
  * @slot_bytes_max: of the largest class
@@ -54,6 +56,7 @@ struct shmz {
 	const uint32_t *page_map;
 	uint8_t small[SMALL_STEPS];
 	uint32_t slot;
+	bool checked;
 	int fd;
 	unsigned int page_shift;
 	unsigned int slot_bytes_max;

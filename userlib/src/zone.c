@@ -18,7 +18,7 @@
 #define OPTIONS_SIZE_VER0	24
 
 #define OPTIONS_FLAGS	(SHMZ_EXCL | SHMZ_PERSIST | SHMZ_COMMITTED | SHMZ_STRICT | \
-			 SHMZ_OWNED | SHMZ_UNCACHED)
+			 SHMZ_OWNED | SHMZ_CHECKED | SHMZ_UNCACHED)
 
 /* Bytes of a cache line, or a multiple. */
 #define LINE	64
@@ -42,6 +42,7 @@ static int ask_size(struct shmz *z, uint64_t *id)
 	z->bytes = st.out_zone_bytes;
 	/* In owned zones there is no free without a look at the page map. */
 	z->sized_bytes = st.out_kind & SHMZONE_CREATE_OWNED ? 0 : z->bytes;
+	z->checked = st.out_kind & SHMZONE_CREATE_CHECKED;
 	*id = st.out_id;
 	return ret;
 }
@@ -175,7 +176,8 @@ static unsigned int create_flags(const struct shmz_options *o)
 	       (o->flags & SHMZ_PERSIST ? SHMZONE_CREATE_PERSIST : 0) |
 	       (o->flags & SHMZ_COMMITTED ? SHMZONE_CREATE_COMMITTED : 0) |
 	       (o->flags & SHMZ_STRICT ? SHMZONE_CREATE_STRICT : 0) |
-	       (o->flags & SHMZ_OWNED ? SHMZONE_CREATE_OWNED : 0);
+	       (o->flags & SHMZ_OWNED ? SHMZONE_CREATE_OWNED : 0) |
+	       (o->flags & SHMZ_CHECKED ? SHMZONE_CREATE_CHECKED : 0);
 }
 
 static int prepare_create(struct shmzone_create *args, const char *name,

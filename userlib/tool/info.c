@@ -13,6 +13,7 @@ static const char *const features[] = {
 	"seals",
 	"caches",
 	"owned",
+	"checked",
 };
 
 static void print_features(uint64_t bits)

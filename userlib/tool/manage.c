@@ -117,7 +117,7 @@ static int exit_code(const char *name, int ret)
 	return ret < 0 ? fail(name, -ret) : EXIT_OK;
 }
 
-/* The flag of a kind of zone, or 0. */
+/* The flags of a kind of zone, or 0. */
 static unsigned int kind_flag(int c)
 {
 	switch (c) {
@@ -127,6 +127,8 @@ static unsigned int kind_flag(int c)
 		return SHMZ_STRICT;
 	case 'o':
 		return SHMZ_OWNED;
+	case 'k':
+		return SHMZ_CHECKED | SHMZ_OWNED;
 	default:
 		return 0;
 	}
@@ -140,11 +142,12 @@ static bool parse_create(int argc, char **argv, struct shmz_options *opts)
 		{ "committed", no_argument, NULL, 'c' },
 		{ "strict", no_argument, NULL, 's' },
 		{ "owned", no_argument, NULL, 'o' },
+		{ "checked", no_argument, NULL, 'k' },
 		{ 0 }
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "l:m:cos", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "l:m:ckos", options, NULL)) != -1) {
 		opts->flags |= kind_flag(c);
 		if (kind_flag(c))
 			continue;
