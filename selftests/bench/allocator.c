@@ -11,6 +11,8 @@
 
 #include <dlfcn.h>
 
+#include <shmzone.h>
+
 #define ZONE_BYTES	(16ULL << 30)
 #define BOOST_BYTES	(256ULL << 20)
 #define POOL_BYTES	64
@@ -53,9 +55,10 @@ static bool load_peer(struct allocator *to, u32 peer)
 
 static struct shmz *(*zone_create_by)(const char *name, u64 bytes, const void *options);
 
-struct shmz *allocator_zone(void)
+struct shmz *allocator_zone(unsigned int kind)
 {
-	struct shmz *zone = zone_create_by(NULL, ZONE_BYTES, NULL);
+	struct shmz_options options = { .size = sizeof(options), .flags = kind };
+	struct shmz *zone = zone_create_by(NULL, ZONE_BYTES, &options);
 
 	if (!zone)
 		bench_die("a zone cannot be created");
@@ -74,7 +77,7 @@ static bool load_zone(struct allocator *to, u64 charge)
 		return false;
 	to->name = "shmzone";
 	zone_create_by = find(library, "shmz_create");
-	to->zone = allocator_zone();
+	to->zone = allocator_zone(0);
 	to->zone_take = find(library, "shmz_alloc");
 	to->zone_drop = find(library, "shmz_free");
 	to->zone_drop_sized = find(library, "shmz_free_sized");

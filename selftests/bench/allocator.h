@@ -71,8 +71,8 @@ struct allocator {
  */
 const struct allocator *allocator_load(u32 index, u64 charge);
 
-/* One more zone, for a copy of the first allocator. */
-struct shmz *allocator_zone(void);
+/* One more zone, of a kind of shmz_create()'s, for a copy of the first allocator. */
+struct shmz *allocator_zone(unsigned int kind);
 
 /*
  * Boost.Interprocess, and DPDK's rte_mempool with objects of 64 bytes: they only

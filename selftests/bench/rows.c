@@ -50,6 +50,7 @@ const struct row rows[] = {
 	{ "host.resident.perl", host_resident, 5 },
 	{ "vm.pair64", host_pair64, 1 },
 	{ "vm.live", host_live, 1 },
+	{ "vm.kinds64", vm_kinds64 },
 	{ "vm.scale2", vm_scale2 },
 	{ "vm.vs_boost2", vm_vs_boost2 },
 	{ "vm.prodcon2", vm_prodcon2 },

@@ -58,6 +58,9 @@ void vm_ioctl_alloc(u64 arg);
 void vm_ioctl_batch64(u64 arg);
 void vm_ioctl_drain63(u64 arg);
 
+/* vm_kinds.c */
+void vm_kinds64(u64 arg);
+
 /* vm_revoke.c */
 void vm_revoke(u64 arg);
 

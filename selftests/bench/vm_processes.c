@@ -227,7 +227,7 @@ void vm_scale2(u64 arg)
 	struct sample samples[ARRAY_SIZE(sides)];
 
 	(void)arg;
-	other.zone = allocator_zone();
+	other.zone = allocator_zone(0);
 	rounds_run(sides, samples, ARRAY_SIZE(sides));
 	report_pair("8 to 1024 bytes", "a zone each", samples, 1 / 0.95);
 }
