@@ -13,7 +13,7 @@
 
 /* Slots that cost much for the little that it takes to have them. */
 #define SLOT_BYTES	(32 * KIB)
-#define BATCHES		32
+#define BATCHES		12
 #define CACHES		256
 
 FIXTURE(metadata) {
