@@ -302,6 +302,7 @@ static struct client *client_alloc(struct shmzone *zone, struct vm_area_struct *
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&client->ref, 1);
 	mutex_init(&client->check);
+	INIT_LIST_HEAD(&client->waiters);
 	client->count = count;
 	client->zone = zone;
 	client->mm = vma->vm_mm;

@@ -70,6 +70,7 @@ struct zone_clients {
  * @user: the user that is charged
  * @owner: in an owned zone: what it is to the heap
  * @end: the same: frees what it owns, when nobody has a reference any more
+ * @waiters: who waits for memory for it; under the lock of the zone's queue
  * @capacity: bytes of slots that its caches have room for
  * @check: in a checked zone: held by who frees for it or fills its caches
  * @checker: who holds it
@@ -91,6 +92,7 @@ struct client {
 	struct user_account *user;
 	struct heap_owner *owner;
 	struct work_struct end;
+	struct list_head waiters;
 	atomic64_t capacity;
 	struct mutex check;	/* see above */
 	struct task_struct *checker;

@@ -181,7 +181,7 @@ static int check_alloc(const struct shmzone_alloc *alloc)
 
 /* Allocate, and tell the offsets, or take them back. */
 static int alloc_and_tell(struct ucmd *ucmd, const struct heap_request *req,
-			  const struct client *client)
+			  struct client *client)
 {
 	const struct shmzone_alloc *alloc = ucmd->cmd;
 	struct shmzone *zone = ucmd->zone;

@@ -84,6 +84,7 @@
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 
+#include "client.h"
 #include "core/class.h"
 #include "core/heap.h"
 #include "shmzone.h"
@@ -100,12 +101,14 @@
  * @link: in the queue, under its lock
  * @wq: where it sleeps
  * @client: as in struct zone_request
+ * @of_client: in its @waiters, under the queue's lock
  * @turn: it may try; written under the queue's lock
  */
 struct waiter {
 	struct list_head link;
 	wait_queue_head_t wq;
-	const struct client *client;
+	struct client *client;
+	struct list_head of_client;
 	bool turn;
 };
 
@@ -153,6 +156,9 @@ static void join(struct zone_wait *wait, struct waiter *me)
 	spin_lock(&wait->lock);
 	me->turn = list_empty(&wait->queue);
 	list_add_tail(&me->link, &wait->queue);
+	INIT_LIST_HEAD(&me->of_client);
+	if (me->client)
+		list_add(&me->of_client, &me->client->waiters);
 	add_watch(wait, WATCH_WAITER);
 	spin_unlock(&wait->lock);
 	/* (A): pairs with (B) in zone_wake(). */
@@ -166,6 +172,7 @@ static void leave(struct zone_wait *wait, struct waiter *me)
 	spin_lock(&wait->lock);
 	was_head = list_is_first(&me->link, &wait->queue);
 	list_del(&me->link);
+	list_del(&me->of_client);
 	add_watch(wait, -WATCH_WAITER);
 	if (was_head)
 		give_turn(wait);
@@ -429,18 +436,21 @@ void zone_wake(struct shmzone *zone)
  * @zone: the zone
  * @client: the client, which was said to be dead before
  *
- * Context: any process context; the caller holds no lock of the zone.
+ * Context: may sleep; the caller holds no lock of the zone.
  */
-void zone_wake_dead(struct shmzone *zone, const struct client *client)
+void zone_wake_dead(struct shmzone *zone, struct client *client)
 {
 	struct zone_wait *wait = &zone->wait;
 	struct waiter *waiter;
 
 	/* Who joins after this sees that it is dead. */
 	spin_lock(&wait->lock);
-	list_for_each_entry(waiter, &wait->queue, link)
-		if (waiter->client == client)
-			wake_up(&waiter->wq);
+	while (!list_empty(&client->waiters)) {
+		waiter = list_first_entry(&client->waiters, struct waiter, of_client);
+		list_del_init(&waiter->of_client);
+		wake_up(&waiter->wq);
+		cond_resched_lock(&wait->lock);
+	}
 	spin_unlock(&wait->lock);
 }
 

@@ -56,7 +56,7 @@ struct zone_request {
 	u64 *offsets;
 	u32 count;
 	u32 enough;
-	const struct client *client;
+	struct client *client;
 	int (*attempt)(struct shmzone *zone, const struct zone_request *request);
 };
 
@@ -65,7 +65,7 @@ int zone_alloc(struct shmzone *zone, const struct zone_request *request);
 int zone_alloc_wait(struct shmzone *zone, const struct zone_request *request,
 		    u64 timeout_ns);
 void zone_wake(struct shmzone *zone);
-void zone_wake_dead(struct shmzone *zone, const struct client *client);
+void zone_wake_dead(struct shmzone *zone, struct client *client);
 bool zone_takes_retry(struct shmzone *zone);
 bool zone_is_short(const struct shmzone *zone);
 __poll_t zone_poll(struct file *file, struct poll_table_struct *table);
