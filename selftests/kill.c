@@ -54,6 +54,7 @@ struct shared {
 	/* Of the victim, as a client: it maps caches anew at times. */
 	__u64 ids[2];
 	/* Of those who are never killed. */
+	__u64 client_ids[CLIENTS];
 	unsigned int held[CLIENTS];
 	unsigned int resting[CLIENTS];
 	unsigned long operations[CLIENTS];
@@ -311,6 +312,7 @@ static int client(struct shared *shared, unsigned int number)
 			    class_of(shared->zone, 64), number };
 	unsigned int rested = 0, rest;
 
+	shared->client_ids[number] = _try_client(shared->zone);
 	while (c.caches != MAP_FAILED && !__atomic_load_n(&shared->end, __ATOMIC_ACQUIRE)) {
 		struct object *object = &c.objects[next_random(&c.random) % HELD];
 
@@ -541,6 +543,8 @@ TEST_F_TIMEOUT(kill, in_the_midst, 7200)
 	ASSERT_EQ(0, shared->wrong[0]);
 	ASSERT_LT(0, operations);
 	/* Their caches are gone with them; what they held is live, but where it was theirs. */
+	for (i = 0; i < CLIENTS; i++)
+		ASSERT_EQ(0, _try_sync(shared->zone, shared->client_ids[i], 60000000000ULL));
 	stat = stat_of(shared->zone);
 	for (i = 0; i < CLIENTS && !is_owned(shared); i++)
 		tally.lost += shared->held[i];
