@@ -27,7 +27,8 @@
 #define LIMIT_BYTES	(4ULL << 30)
 #define SPAN_BYTES	(1ULL << 20)
 #define THREADS		1000U
-#define STACK_BYTES	65536
+/* The C library also puts the variables of a thread there, of all that is loaded. */
+#define STACK_BYTES	(512 * 1024)
 #define SLOT_BYTES	64
 #define FULL		126U	/* such slots in a cache at most */
 
@@ -183,9 +184,11 @@ void vm_revoke(u64 arg)
 	if (spans_that_fit(idlers) != room)
 		bench_die("stock keeps some of the zone from being allocated");
 	figure = figure_of(guest_where("1,000 caches of 126 slots"), &sample);
-	to_microseconds(&figure.value);
-	figure.unit = "us";
 	figure.instructions = NAN;
-	figure_bar(&figure, BAR_OF_VALUE, 50);
+	if (!guest_counted) {
+		to_microseconds(&figure.value);
+		figure.unit = "us";
+		figure_bar(&figure, BAR_OF_VALUE, 50);
+	}
 	report(&figure);
 }
