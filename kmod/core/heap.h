@@ -201,7 +201,7 @@ struct heap *heap_create(u64 pages, u64 limit, const struct heap_ops *ops,
  * heap_destroy() - free all kernel memory of a heap
  * @heap: the heap; nobody else uses it any more. Live objects are forgotten.
  *
- * May sleep. Calls no callback.
+ * May sleep. Calls no callback but @owner_freed.
  */
 void heap_destroy(struct heap *heap);
 

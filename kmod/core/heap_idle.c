@@ -65,7 +65,7 @@ static bool release_held(struct heap *heap, struct slab *(*let_go)(struct slots_
 
 	while ((owner = heap_owner_next(heap, owner))) {
 		for (group = 0; group < CLASS_GROUPS; group++) {
-			if (owner->group[group])
+			if (READ_ONCE(owner->group[group]))
 				held |= group_release(heap, owner, group, let_go);
 			cond_resched();
 		}
