@@ -102,7 +102,7 @@ const char *no_options(int argc, char **argv)
 	return getopt(argc, argv, "") == -1 ? only_operand(argc, argv) : NULL;
 }
 
-int show_zone(const char *name, int (*show)(const struct shmz *z))
+int show_zone(const char *name, int (*show)(const struct shmz *z, void *arg), void *arg)
 {
 	struct shmz *z;
 	int ret;
@@ -112,7 +112,7 @@ int show_zone(const char *name, int (*show)(const struct shmz *z))
 	z = shmz_open(name, SHMZ_RDONLY);
 	if (!z)
 		return fail(name, errno);
-	ret = show(z);
+	ret = show(z, arg);
 	shmz_close(z);
 	return ret ? fail(name, -ret) : EXIT_OK;
 }

@@ -28,6 +28,7 @@ struct cell {
 };
 
 struct picture {
+	const char *name;	/* of the zone */
 	struct runs runs;
 	struct cell *cells;
 	uint64_t extent;	/* pages shown */
@@ -230,15 +231,15 @@ static void put_legend(const struct picture *pic)
 	putchar('\n');
 }
 
-static void put_picture(const struct picture *pic, const char *name)
+static void put_picture(const struct picture *pic)
 {
 	char text[QUANTITY_MAX];
 
 	if (!pic->extent) {
-		printf("zone %s: nothing is taken\n", name);
+		printf("zone %s: nothing is taken\n", pic->name);
 		return;
 	}
-	printf("zone %s: its first %s, a cell for ", name,
+	printf("zone %s: its first %s, a cell for ", pic->name,
 	       quantity(text, pic->extent * pic->runs.page_bytes));
 	if (pic->scale == 1)
 		printf("each page\n");
@@ -248,8 +249,9 @@ static void put_picture(const struct picture *pic, const char *name)
 	put_legend(pic);
 }
 
-static int draw(struct picture *pic, const struct shmz *z, const char *name)
+static int draw(const struct shmz *z, void *arg)
 {
+	struct picture *pic = arg;
 	struct shmzone_stat st = { .size = sizeof(st) };
 	int ret;
 
@@ -266,7 +268,7 @@ static int draw(struct picture *pic, const struct shmz *z, const char *name)
 	choose_shape(pic);
 	ret = fill(pic);
 	if (!ret)
-		put_picture(pic, name);
+		put_picture(pic);
 	free(pic->cells);
 	return ret;
 }
@@ -313,16 +315,7 @@ static const char *parse(int argc, char **argv, bool *color)
 int cmd_map(int argc, char **argv)
 {
 	struct picture pic = { .width = terminal_width() };
-	const char *name = parse(argc, argv, &pic.color);
-	struct shmz *z;
-	int ret;
 
-	if (!name)
-		return usage_error();
-	z = shmz_open(name, SHMZ_RDONLY);
-	if (!z)
-		return fail(name, errno);
-	ret = draw(&pic, z, name);
-	shmz_close(z);
-	return ret ? fail(name, -ret) : EXIT_OK;
+	pic.name = parse(argc, argv, &pic.color);
+	return show_zone(pic.name, draw, &pic);
 }

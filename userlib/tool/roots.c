@@ -34,12 +34,13 @@ static void print_root(const struct shmz *z, const struct shmzone_root *root)
 	print_name(root);
 }
 
-static int print_roots(const struct shmz *z)
+static int print_roots(const struct shmz *z, void *arg)
 {
 	struct shmzone_root roots[32] = {};
 	const char *after = NULL;
 	int i, n;
 
+	(void)arg;
 	do {
 		n = shmz_root_list(z, after, roots, sizeof(roots[0]),
 				   ARRAY_SIZE(roots));
@@ -54,5 +55,5 @@ static int print_roots(const struct shmz *z)
 
 int cmd_roots(int argc, char **argv)
 {
-	return show_zone(no_options(argc, argv), print_roots);
+	return show_zone(no_options(argc, argv), print_roots, NULL);
 }

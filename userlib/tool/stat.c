@@ -2,8 +2,6 @@
 /*
  * shmzone stat: the figures of a zone, for people or for scripts.
  */
-#include <errno.h>
-
 #include "tool.h"
 
 struct request {
@@ -119,8 +117,9 @@ static int print_classes(const struct shmz *z)
 	return 0;
 }
 
-static int print(const struct shmz *z, const struct request *want)
+static int print(const struct shmz *z, void *arg)
 {
+	const struct request *want = arg;
 	struct shmzone_stat st = { .size = sizeof(st) };
 	int ret = shmz_stat(z, &st);
 
@@ -159,15 +158,8 @@ static bool parse(int argc, char **argv, struct request *want)
 int cmd_stat(int argc, char **argv)
 {
 	struct request want = { 0 };
-	struct shmz *z;
-	int ret;
 
 	if (!parse(argc, argv, &want))
 		return usage_error();
-	z = shmz_open(want.name, SHMZ_RDONLY);
-	if (!z)
-		return fail(want.name, errno);
-	ret = print(z, &want);
-	shmz_close(z);
-	return ret ? fail(want.name, -ret) : EXIT_OK;
+	return show_zone(want.name, print, &want);
 }

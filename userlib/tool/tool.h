@@ -51,10 +51,10 @@ const char *only_operand(int argc, char **argv);
 const char *no_options(int argc, char **argv);
 
 /*
- * Let @show, which returns 0 or a negative errno value, have a zone to read from;
- * NULL for a name is wrong usage. Returns the exit code.
+ * Let @show, which returns 0 or a negative errno value, have a zone to read from, and
+ * @arg; NULL for a name is wrong usage. Returns the exit code.
  */
-int show_zone(const char *name, int (*show)(const struct shmz *z));
+int show_zone(const char *name, int (*show)(const struct shmz *z, void *arg), void *arg);
 
 /* Long enough for any quantity(). */
 #define QUANTITY_MAX	16

@@ -18,12 +18,13 @@ static void print_object(const struct shmzone_object *object)
 	       object->flags & SHMZONE_OBJECT_OFFERED ? "  offered" : "");
 }
 
-static int print_objects(const struct shmz *z)
+static int print_objects(const struct shmz *z, void *arg)
 {
 	static struct shmzone_object objects[SHMZONE_WALK_MAX];
 	uint64_t cursor = 0;
 	int i, n;
 
+	(void)arg;
 	printf("%16s %10s %5s %10s\n", "offset", "usable", "group", "owner");
 	do {
 		n = shmz_walk(z, &cursor, objects, sizeof(objects[0]), ARRAY_SIZE(objects));
@@ -35,5 +36,5 @@ static int print_objects(const struct shmz *z)
 
 int cmd_walk(int argc, char **argv)
 {
-	return show_zone(no_options(argc, argv), print_objects);
+	return show_zone(no_options(argc, argv), print_objects, NULL);
 }
