@@ -328,29 +328,13 @@ TEST(sealed)
 	ASSERT_EQ(0, stat_of(zone).out_live_objects);
 }
 
-struct waiting {
-	int zone;
-	__u64 bytes;
-	int result;
-	pthread_t thread;
-};
-
-static void *waits(void *arg)
-{
-	struct waiting *w = arg;
-	__u64 offset;
-
-	w->result = _try_alloc_wait(w->zone, w->bytes, 1, 0, &offset);
-	return NULL;
-}
-
 /* Whoever waits gets what is in caches, and what is freed after that. */
 TEST(waiters)
 {
 	int zone = create_limited(control_fd(), 16 * MIB, 64 * page_bytes());
 	struct shmzone_cache *caches = map_caches_ok(zone, 2);
 	__u32 class = class_of(zone, 1024);
-	struct waiting w = { zone, 8 * page_bytes() };
+	struct waiter_thread waiter = { zone, 8 * page_bytes() };
 	__u64 slots[400];
 	unsigned int n = 0, i;
 	int error;
@@ -358,12 +342,11 @@ TEST(waiters)
 	while (n < 400 && (slots[n] = cache_alloc(zone, caches, 0, class, &error)))
 		n++;
 	ASSERT_LT(100, n);
-	ASSERT_EQ(0, pthread_create(&w.thread, NULL, waits, &w));
-	usleep(300000);
+	ASSERT_TRUE(start_waiter_thread(&waiter));
 	for (i = 0; i < n; i++)
 		ASSERT_EQ(0, cache_free(zone, caches, 0, class, slots[i]));
-	pthread_join(w.thread, NULL);
-	ASSERT_EQ(1, w.result);
+	ASSERT_EQ(0, pthread_join(waiter.id, NULL));
+	ASSERT_EQ(1, waiter.ret);
 	ASSERT_TRUE(zone_consistent(zone));
 }
 

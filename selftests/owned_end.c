@@ -46,49 +46,23 @@ FIXTURE_TEARDOWN(owned_end)
 	close(self->control);
 }
 
-/* A thread that waits for memory. */
-struct waiter {
-	int zone;
-	pid_t tid;
-	pthread_t thread;
-	int ret;
-};
-
-static void *wait_in_thread(void *arg)
-{
-	struct waiter *waiter = arg;
-	__u64 offset;
-
-	__atomic_store_n(&waiter->tid, gettid(), __ATOMIC_SEQ_CST);
-	waiter->ret = _try_alloc_wait(waiter->zone, SPAN_BYTES, 1, 0, &offset);
-	return NULL;
-}
-
-static bool start_waiter(struct waiter *waiter, int zone)
-{
-	*waiter = (struct waiter){ .zone = zone };
-	if (pthread_create(&waiter->thread, NULL, wait_in_thread, waiter))
-		return false;
-	while (!__atomic_load_n(&waiter->tid, __ATOMIC_SEQ_CST))
-		usleep(100);
-	return falls_asleep(waiter->tid);
-}
-
 /* At the head of the queue and behind it: all have to learn of it. */
 TEST_F(owned_end, nobody_waits_for_a_client_that_is_dead)
 {
 	struct shmzone_cache *caches = map_caches_ok(self->zone, 1);
 	__u64 client = client_of(self->zone);
-	struct waiter waiters[3];
+	struct waiter_thread waiters[3];
 	int i;
 
 	set_limit(self->zone, SPAN_BYTES);
 	alloc(self->zone, SPAN_BYTES);
-	for (i = 0; i < 3; i++)
-		ASSERT_TRUE(start_waiter(&waiters[i], self->zone));
+	for (i = 0; i < 3; i++) {
+		waiters[i] = (struct waiter_thread){ self->zone, SPAN_BYTES };
+		ASSERT_TRUE(start_waiter_thread(&waiters[i]));
+	}
 	ASSERT_EQ(0, munmap(caches, SHMZONE_CACHE_BYTES));
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, pthread_join(waiters[i].thread, NULL));
+		ASSERT_EQ(0, pthread_join(waiters[i].id, NULL));
 		ASSERT_EQ(-ENXIO, waiters[i].ret);
 	}
 	ASSERT_EQ(0, _try_sync(self->zone, client, LONG_NS));
@@ -130,16 +104,13 @@ TEST_F(owned_end, no_wait_for_slots_of_others)
 static int leaves_an_object(void *arg)
 {
 	struct note *note = arg;
-	struct shmzone_give args = {
-		SIZED(shmzone_give), .offsets = to_u64(&note->offset), .count = 1,
-	};
 
 	if (!become(STRANGER, GROUP) || _try_map_caches(note->zone, 1))
 		return 1;
 	if (_try_alloc(note->zone, 64, 1, &note->offset) != 1)
 		return 2;
 	note->client = _try_client(note->zone);
-	return _try_call(note->zone, SHMZONE_GIVE, &args) ? 3 : 0;
+	return _try_handover(note->zone, SHMZONE_GIVE, note->offset, 0) ? 3 : 0;
 }
 
 static int maps_caches(void *arg)

@@ -517,3 +517,21 @@ bool falls_asleep(pid_t task)
 	}
 	return false;
 }
+
+static void *wait_in_thread(void *arg)
+{
+	struct waiter_thread *waiter = arg;
+
+	__atomic_store_n(&waiter->tid, gettid(), __ATOMIC_SEQ_CST);
+	waiter->ret = _try_alloc_wait(waiter->zone, waiter->bytes, 1, 0, &waiter->offset);
+	return NULL;
+}
+
+bool start_waiter_thread(struct waiter_thread *waiter)
+{
+	if (pthread_create(&waiter->id, NULL, wait_in_thread, waiter))
+		return false;
+	while (!__atomic_load_n(&waiter->tid, __ATOMIC_SEQ_CST))
+		usleep(100);
+	return falls_asleep(waiter->tid);
+}

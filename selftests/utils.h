@@ -14,6 +14,7 @@
 #ifndef SHMZONE_SELFTESTS_UTILS_H
 #define SHMZONE_SELFTESTS_UTILS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -152,6 +153,19 @@ unsigned long long get_parameter(const char *name);
 
 /* Wait until a task sleeps interruptibly, for half a minute at most. */
 bool falls_asleep(pid_t task);
+
+/* A thread that waits for an object in ALLOC: of @bytes in @zone. */
+struct waiter_thread {
+	int zone;
+	__u64 bytes;
+	pthread_t id;
+	pid_t tid;
+	int ret;	/* of ALLOC, */
+	__u64 offset;	/* and what it gave */
+};
+
+/* Returns whether it has fallen asleep. */
+bool start_waiter_thread(struct waiter_thread *waiter);
 
 /* Content that tells objects and owners apart. */
 void fill_pattern(void *memory, size_t bytes, __u64 seed);

@@ -383,35 +383,15 @@ TEST_F(wait, unprivileged_users)
 	gives(1, 1);
 }
 
-struct thread {
-	pid_t tid;
-	int zone;
-	int ret;
-	__u64 offset;
-};
-
-static void *wait_in_thread(void *arg)
-{
-	struct thread *thread = arg;
-
-	__atomic_store_n(&thread->tid, gettid(), __ATOMIC_SEQ_CST);
-	thread->ret = _try_alloc_wait(thread->zone, SPAN_BYTES, 1, 0, &thread->offset);
-	return NULL;
-}
-
 TEST_F(wait, descriptor_closed_meanwhile)
 {
-	struct thread thread = { .zone = dup(self->zone) };
-	pthread_t id;
+	struct waiter_thread waiter = { dup(self->zone), SPAN_BYTES };
 
-	ASSERT_EQ(0, pthread_create(&id, NULL, wait_in_thread, &thread));
-	while (!__atomic_load_n(&thread.tid, __ATOMIC_SEQ_CST))
-		usleep(100);
-	ASSERT_TRUE(falls_asleep(thread.tid));
-	close(thread.zone);
+	ASSERT_TRUE(start_waiter_thread(&waiter));
+	close(waiter.zone);
 	free_at(self->zone, self->full[0]);
-	ASSERT_EQ(0, pthread_join(id, NULL));
-	ASSERT_EQ(1, thread.ret);
+	ASSERT_EQ(0, pthread_join(waiter.id, NULL));
+	ASSERT_EQ(1, waiter.ret);
 }
 
 /* There is one free a round: if it is missed there is nothing to wake again. */
