@@ -43,17 +43,15 @@ bool client_checks(const struct client *client)
 	return zone_is(client->zone, SHMZONE_CREATE_CHECKED);
 }
 
-void client_begin_check(struct client *client)
+static void begin_check(struct client *client)
 {
-	if (!client_checks(client))
-		return;
 	mutex_lock(&client->check);
 	WRITE_ONCE(client->checker, current);
 }
 
 /**
- * client_try_check() - the same for who may have another client's
- * @client: the client
+ * client_try_check() - get a client's @check, for who may have another client's
+ * @client: the client; of any zone
  * @begun: gets whether it is to be ended: it was not the caller's before
  *
  * Return: false: somebody else has it.
@@ -71,8 +69,6 @@ bool client_try_check(struct client *client, bool *begun)
 
 void client_end_check(struct client *client)
 {
-	if (!client_checks(client))
-		return;
 	WRITE_ONCE(client->checker, NULL);
 	mutex_unlock(&client->check);
 }
@@ -256,7 +252,7 @@ int cache_begin_step(struct cache *cache, u32 *count)
 	*count = 0;
 	if (!client_checks(cache->client))
 		return 0;
-	client_begin_check(cache->client);
+	begin_check(cache->client);
 	ret = cache_begin(cache);
 	if (ret) {
 		client_end_check(cache->client);
@@ -272,7 +268,8 @@ int cache_begin_step(struct cache *cache, u32 *count)
 
 void cache_end_step(struct cache *cache)
 {
-	client_end_check(cache->client);
+	if (client_checks(cache->client))
+		client_end_check(cache->client);
 }
 
 /* How many frees of a thread were refused since this was last asked, and why. */
@@ -280,7 +277,7 @@ u32 cache_refused(struct cache *cache, u32 *error)
 {
 	u32 refused;
 
-	client_begin_check(cache->client);
+	begin_check(cache->client);
 	refused = cache->refused;
 	*error = cache->error;
 	cache->refused = 0;
@@ -311,7 +308,7 @@ u32 client_free_objects(struct client *client, const u64 *offsets, u32 n,
 	frees.n = n;
 	memcpy(frees.offset, offsets, n * sizeof(u64));
 	fill_table(&frees);
-	client_begin_check(client);
+	begin_check(client);
 	look_in_others(&frees);
 	freed = free_good(&frees, bytes, bad, foreign);
 	client_end_check(client);

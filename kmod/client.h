@@ -224,7 +224,6 @@ void cache_count(struct cache *cache, struct cache_figures *figures);
 
 /* checked.c */
 bool client_checks(const struct client *client);
-void client_begin_check(struct client *client);
 bool client_try_check(struct client *client, bool *begun);
 void client_end_check(struct client *client);
 void frees_take(struct frees *frees, struct cache *cache);

@@ -361,10 +361,15 @@ void heap_slab_leaves(struct heap *heap, const struct slab *slab, struct heap_tr
 	__must_hold(&heap->lock);
 
 /**
- * heap_shelf_free(), heap_owner_free() - free a shelf or an owner out of the trash
+ * heap_shelf_free() - free a shelf out of the trash
  */
 void heap_shelf_free(struct heap *heap, struct heap_shelf *shelf);
-void heap_owner_free(struct heap *heap, struct heap_owner *owner);
+
+/**
+ * heap_owner_destroy() - free an owner
+ * @late: somebody may still look at it, under RCU
+ */
+void heap_owner_destroy(struct heap *heap, struct heap_owner *owner, bool late);
 
 void heap_owners_destroy(struct heap *heap);
 

@@ -209,7 +209,7 @@ void heap_trash_empty(struct heap *heap, struct heap_trash *trash)
 	while (!list_empty(&trash->owners)) {
 		owner = list_first_entry(&trash->owners, struct heap_owner, link);
 		list_del(&owner->link);
-		heap_owner_free(heap, owner);
+		heap_owner_destroy(heap, owner, true);
 	}
 	while ((node = pages_next_spare(&trash->pages)))
 		node_free(heap, node);

@@ -66,7 +66,7 @@ void heap_stray_del(struct heap *heap, u32 tag, u32 n)
 	owner->stray_high = 0;
 }
 
-/* A slot has another owner, or none any more; both may be the slab's own. */
+/* A slot has another owner, or is nobody's; both may be the slab's own. */
 static void slot_changes(struct heap *heap, const struct slab *slab, u32 from, u32 to)
 {
 	if (from == to)
@@ -101,6 +101,16 @@ void heap_owned_settle(struct heap *heap, struct heap_shard *shard, struct slab 
 		heap_note_idle(heap);
 }
 
+/* Slots of an owner are free, and so the slab's owner's. */
+static void slots_return(struct heap *heap, const struct slab *slab, u32 tag, u32 n)
+{
+	if (tag == slab_owner(slab) || !n)
+		return;
+	core_lock(&heap->lock);
+	heap_stray_del(heap, tag, n);
+	core_unlock(&heap->lock);
+}
+
 /* Frees a slot that is taken. Returns whose it was. */
 static u32 give_slot(struct heap_shard *shard, struct slab *slab, u32 index)
 {
@@ -127,11 +137,7 @@ u32 heap_owned_strip(struct heap *heap, struct heap_shard *shard, struct slab *s
 		give_slot(shard, slab, i);
 		freed++;
 	}
-	if (freed && tag != slab_owner(slab)) {
-		core_lock(&heap->lock);
-		heap_stray_del(heap, tag, freed);
-		core_unlock(&heap->lock);
-	}
+	slots_return(heap, slab, tag, freed);
 	return freed;
 }
 
@@ -191,7 +197,7 @@ static void free_slot(struct owned_batch *batch, u32 i, struct heap_shard *shard
 		return owned_refuse(batch, i, HEAP_BAD_OWNER);
 	if (!heap_class_fits(slab_class(slab), batch->bytes))
 		return owned_refuse(batch, i, HEAP_BAD_BYTES);
-	slot_changes(batch->heap, slab, give_slot(shard, slab, index), slab_owner(slab));
+	slots_return(batch->heap, slab, give_slot(shard, slab, index), 1);
 	batch->freed++;
 	heap_owned_settle(batch->heap, shard, slab, &batch->trash);
 }

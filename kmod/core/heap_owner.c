@@ -248,17 +248,12 @@ void heap_shelf_free(struct heap *heap, struct heap_shelf *shelf)
 	heap_shelf_destroy(heap, shelf, true);
 }
 
-static void owner_destroy(struct heap *heap, struct heap_owner *owner, bool late)
+void heap_owner_destroy(struct heap *heap, struct heap_owner *owner, bool late)
 {
 	heap_shelves_destroy(heap, owner, late);
 	if (heap->ops->owner_freed)
 		heap->ops->owner_freed(heap->keeper, owner->payer);
 	heap_kfree_late(heap, owner, sizeof(*owner), late);
-}
-
-void heap_owner_free(struct heap *heap, struct heap_owner *owner)
-{
-	owner_destroy(heap, owner, true);
 }
 
 void heap_owners_destroy(struct heap *heap)
@@ -272,7 +267,7 @@ void heap_owners_destroy(struct heap *heap)
 	while (!list_empty(&owners->all)) {
 		owner = list_first_entry(&owners->all, struct heap_owner, link);
 		list_del(&owner->link);
-		owner_destroy(heap, owner, false);
+		heap_owner_destroy(heap, owner, false);
 		cond_resched();
 	}
 	for (i = 0; i < OWNER_LEAVES; i++)

@@ -117,11 +117,9 @@ static void add_slots(struct heap_stat *stat, struct heap *heap)
 
 static void add_all_spans(struct heap_stat *stat, struct heap *heap)
 {
-	struct heap_class_stat sum = {};
-	u32 group;
+	struct heap_class_stat sum;
 
-	for (group = 0; group < CLASS_GROUPS; group++)
-		add_spans(&sum, heap, group);
+	heap_get_class_stat(heap, CLASS_SPAN, CLASS_GROUPS, &sum);
 	stat->live_objects += sum.slabs;
 	stat->live_bytes += sum.used << PAGE_SHIFT;
 	stat->spans = sum.slabs;
