@@ -6,19 +6,27 @@
  * bitmaps alone decide whether an object starts there, in time that does not
  * depend on the heap.
  *
- * A batch is looked up as a whole before any lock is taken, in bunches of
- * neighbours on one page: first the places of all directory entries, then the
- * entries, then the descriptors, each prefetched while the others are on their
- * way, as a batch of long-lived objects finds none of them in the processor's
- * cache. Then the slots are given back shard by shard, under one lock each, and
- * the spans under the pages lock, which is dropped while the memory of one is
+ * A batch passes through three stages, a step of some offsets after the other: the
+ * places of their directory entries are found, two steps on these are read, and
+ * the descriptors they point to, and one more on slots are given back. Each stage
+ * prefetches what the next will read, as a batch of long-lived objects finds none
+ * of it in the processor's cache; a step is as much as a processor can have on its
+ * way at once. Neighbours on one page are a *bunch* and looked up once.
+ *
+ * The first pass gives back the slots of one shard, under its lock. Slots of other
+ * shards, which are then all looked up, follow shard by shard, and what is on no
+ * slab last, under the pages lock, which is dropped while the memory of a span is
  * released: so each is looked at afresh.
  */
 #include "core_env.h"
 #include "heap_impl.h"
 
+/* Offsets in a step, and how many steps there can be. */
+#define STEP		16U
+#define STEPS_MAX	DIV_ROUND_UP(HEAP_BATCH_MAX, STEP)
+
 /**
- * struct bunch - neighbours in a batch that lie on one page
+ * struct bunch - neighbours in a step that lie on one page
  * @where: place of the page's entry in the directory; then
  * @slab: the slab to give them back to, or &nobodys if there is none
  * @first: index of the first of them; the next bunch begins after them
@@ -34,30 +42,38 @@ struct bunch {
 /**
  * struct batch - a batch of frees
  * @heap: the heap
+ * @view: its directory
  * @offsets: what to free
  * @bytes: 0, or the size all of them were requested with
  * @n: how many
- * @end: the end of the bunches; it has a @first too
+ * @steps: steps of them
+ * @placed: those whose places are found
+ * @looked: those that are looked up
  * @freed: offsets that were freed
  * @refused: offsets that were refused
  * @bad: the first of these; @n if there is none
- * @spans: offsets that are on spans
- * @span: their indices
+ * @others: offsets that are on no slab
+ * @other: their indices
  * @trash: slabs that have become surplus
- * @bunch: the bunches
+ * @step: where the bunches of a step begin, after those of the step before
+ * @bunch: the bunches, and one that has a @first only
  */
 struct batch {
 	struct heap *heap;
+	struct dir_view view;
 	const u64 *offsets;
 	u64 bytes;
 	u32 n;
-	struct bunch *end;
+	u32 steps;
+	u32 placed;
+	u32 looked;
 	u32 freed;
 	u32 refused;
 	u32 bad;
-	u32 spans;
-	u8 span[HEAP_BATCH_MAX];
+	u32 others;
+	u8 other[HEAP_BATCH_MAX];
 	struct heap_trash trash;
+	struct bunch *step[STEPS_MAX + 1];
 	struct bunch bunch[HEAP_BATCH_MAX + 1];
 };
 
@@ -82,89 +98,109 @@ static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
  * A page that is taken and has no entry lies inside a span. On a page that is
  * busy, nothing lives yet or any more.
  */
-enum heap_refusal heap_why_nothing(struct heap *heap, u64 offset)
+static enum heap_refusal why_nothing(struct heap *heap, u64 offset)
 {
 	u64 page = offset >> PAGE_SHIFT;
-	bool inside;
 
 	if (!offset || page >= heap->pages.count)
 		return HEAP_BAD_OUTSIDE;
 	if (offset % CLASS_SLOT_MIN)
 		return HEAP_BAD_MISALIGNED;
-	core_lock(&heap->lock);
-	inside = heap_page_locked(heap, page) == HEAP_PAGE_TAKEN && !dir_get(&heap->dir, page);
-	core_unlock(&heap->lock);
-	return inside ? HEAP_BAD_INTERIOR : HEAP_BAD_NOT_LIVE;
+	if (heap_page_locked(heap, page) == HEAP_PAGE_TAKEN && !dir_get(&heap->dir, page))
+		return HEAP_BAD_INTERIOR;
+	return HEAP_BAD_NOT_LIVE;
 }
 
-/* Finds the bunches, and where the entries of their pages are. */
-static __always_inline void find_places(struct batch *batch, const struct dir_node *node,
-					u32 height)
+enum heap_refusal heap_why_nothing(struct heap *heap, u64 offset)
 {
-	struct bunch *bunch = batch->bunch;
-	u64 i, next, page = ~0ULL;
+	enum heap_refusal why;
 
-	for (i = 0; i < batch->n; i++) {
+	core_lock(&heap->lock);
+	why = why_nothing(heap, offset);
+	core_unlock(&heap->lock);
+	return why;
+}
+
+/* Finds the bunches of a step, and where the entries of their pages are. */
+static __always_inline void find_places(struct batch *batch, u32 height)
+{
+	u64 i = batch->placed * STEP, end = min_t(u64, batch->n, i + STEP), next, page = ~0ULL;
+	struct bunch *bunch = batch->step[batch->placed];
+
+	for (; i < end; i++) {
 		next = batch->offsets[i] >> PAGE_SHIFT;
 		if (next == page)
 			continue;
 		page = next;
 		bunch->first = i;
-		bunch->where = dir_where(node, height, page);
+		bunch->where = dir_where(batch->view.node, height, page);
 		prefetch(bunch->where);
 		bunch++;
 	}
 	bunch->first = i;
-	batch->end = bunch;
+	batch->step[++batch->placed] = bunch;
 }
 
 /* The same with the height as a constant, which saves a third of the time. */
 static void look_up_places(struct batch *batch)
 {
-	struct dir_view view = dir_view(&batch->heap->dir);
-
-	switch (view.height) {
+	switch (batch->view.height) {
 	case 0:
-		find_places(batch, view.node, 0);
+		find_places(batch, 0);
 		break;
 	case 1:
-		find_places(batch, view.node, 1);
+		find_places(batch, 1);
 		break;
 	case 2:
-		find_places(batch, view.node, 2);
+		find_places(batch, 2);
 		break;
 	default:
-		find_places(batch, view.node, 3);
+		find_places(batch, 3);
 	}
 }
 
 /* Takes note of a bunch that is on no slab. */
-static noinline void note_other(struct batch *batch, struct bunch *bunch, u64 entry)
+static noinline void note_other(struct batch *batch, struct bunch *bunch)
 {
 	u32 i;
 
 	bunch->slab = &nobodys;
 	for (i = bunch->first; i < bunch[1].first; i++)
-		if (dir_is_span(entry))
-			batch->span[batch->spans++] = i;
-		else
-			refuse(batch, i, heap_why_nothing(batch->heap, batch->offsets[i]));
+		batch->other[batch->others++] = i;
 }
 
+/* Looks up a step, whose places are found. */
 static void look_up_slabs(struct batch *batch)
 {
-	struct bunch *bunch;
+	struct bunch *bunch = batch->step[batch->looked], *end = batch->step[batch->looked + 1];
 	u64 entry;
 
-	for (bunch = batch->bunch; bunch < batch->end; bunch++) {
+	for (; bunch < end; bunch++) {
 		entry = READ_ONCE(*bunch->where);
 		if (unlikely(!dir_is_slab(entry))) {
-			note_other(batch, bunch, entry);
+			note_other(batch, bunch);
 			continue;
 		}
 		bunch->slab = dir_slab_of(entry);
 		prefetch(bunch->slab);
 	}
+	batch->looked++;
+}
+
+/* Looks up one step more, and the places of the one after it. */
+static __always_inline void look_ahead(struct batch *batch)
+{
+	if (batch->looked == batch->steps)
+		return;
+	if (batch->placed < batch->steps)
+		look_up_places(batch);
+	look_up_slabs(batch);
+}
+
+/* The end of the bunches that are looked up. */
+static struct bunch *looked_end(const struct batch *batch)
+{
+	return batch->step[batch->looked];
 }
 
 /* Giving back. */
@@ -202,28 +238,33 @@ static void add_surplus(struct batch *batch, struct heap_shard *shard, struct sl
 	shard->stat.slabs--;
 }
 
-/* Gives back the slots of one shard, from its first bunch on. */
+/* Gives back the slots of one shard, from its first bunch on; looks up all others. */
 static noinline void give_to_shard(struct batch *batch, struct heap_shard *shard,
 				   const struct bunch *bunch)
 {
 	const struct class_info info = class_table[slab_class(bunch->slab)];
-	const u64 *offsets = batch->offsets;
 	u32 home = bunch->slab->home, freed = 0;
+	const u64 *offsets = batch->offsets;
 	struct slab *slab, *surplus;
+	const struct bunch *end;
 
-	for (; bunch < batch->end; bunch++) {
-		slab = bunch->slab;
-		if (unlikely(slab->home != home))
-			continue;
-		if (likely(bunch[1].first == bunch->first + 1 &&
-			   slab_give(slab, &info, offsets[bunch->first])))
-			freed++;
-		else
-			give_bunch(batch, bunch);
-		surplus = slots_given(&shard->slots, slab, &info);
-		if (unlikely(surplus))
-			add_surplus(batch, shard, surplus);
-	}
+	do {
+		end = looked_end(batch);
+		look_ahead(batch);
+		for (; bunch < end; bunch++) {
+			slab = bunch->slab;
+			if (unlikely(slab->home != home))
+				continue;
+			if (likely(bunch[1].first == bunch->first + 1 &&
+				   slab_give(slab, &info, offsets[bunch->first])))
+				freed++;
+			else
+				give_bunch(batch, bunch);
+			surplus = slots_given(&shard->slots, slab, &info);
+			if (unlikely(surplus))
+				add_surplus(batch, shard, surplus);
+		}
+	} while (end < looked_end(batch));
 	batch->freed += freed;
 }
 
@@ -232,35 +273,50 @@ static noinline void refuse_shard(struct batch *batch, const struct bunch *bunch
 {
 	u32 i, home = bunch->slab->home;
 
-	for (; bunch < batch->end; bunch++)
+	for (; bunch < looked_end(batch); bunch++)
 		for (i = bunch->first; i < bunch[1].first && bunch->slab->home == home; i++)
 			refuse_slot(batch, i, bunch->slab);
 }
 
-/* Takes note that all slots of one shard are done. */
+/* Takes note that all slots of one shard that are looked up are done. */
 static noinline void shard_done(struct batch *batch, struct bunch *bunch)
 {
 	u32 home = bunch->slab->home;
 
-	for (; bunch < batch->end; bunch++)
+	for (; bunch < looked_end(batch); bunch++)
 		if (bunch->slab->home == home)
 			bunch->slab = &nobodys;
 }
 
 static bool batch_left(const struct batch *batch)
 {
-	return batch->freed + batch->refused + batch->spans < batch->n;
+	return batch->freed + batch->refused + batch->others < batch->n;
+}
+
+/* The first bunch that is on a slab and not done, or NULL. */
+static struct bunch *first_left(struct batch *batch)
+{
+	struct bunch *bunch = batch->bunch;
+
+	for (;; bunch++) {
+		if (bunch == looked_end(batch))
+			look_ahead(batch);
+		if (bunch == looked_end(batch))
+			return NULL;
+		if (likely(bunch->slab != &nobodys))
+			return bunch;
+	}
 }
 
 /* Gives back all slots that belong to the same shard as the first. */
 static void give_slots(struct batch *batch)
 {
-	struct bunch *bunch = batch->bunch;
+	struct bunch *bunch = first_left(batch);
 	struct heap_shard *shard;
 	u32 freed = batch->freed;
 
-	while (bunch->slab == &nobodys)
-		bunch++;
+	if (unlikely(!bunch))
+		return;
 	shard = heap_shard(batch->heap, bunch->slab);
 
 	core_lock(&shard->lock);
@@ -278,12 +334,20 @@ static void give_slots(struct batch *batch)
 		shard_done(batch, bunch);
 }
 
-/* Gives back the span that begins at an offset, which was looked up before. */
+/* The entry for an offset, under the pages lock. */
+static u64 entry_at(const struct heap *heap, u64 offset)
+{
+	u64 page = offset >> PAGE_SHIFT;
+
+	return page < heap->pages.count ? dir_get(&heap->dir, page) : 0;
+}
+
+/* Gives back the span that begins at an offset; there was one on its page. */
 static void give_span(struct batch *batch, u32 i)
 {
-	u64 offset = batch->offsets[i], page = offset >> PAGE_SHIFT;
+	u64 offset = batch->offsets[i];
 	struct heap *heap = batch->heap;
-	u64 span = dir_get(&heap->dir, page);
+	u64 span = entry_at(heap, offset);
 
 	if (offset & (PAGE_SIZE - 1)) {
 		refuse(batch, i, heap_why_interior(offset));
@@ -292,19 +356,26 @@ static void give_span(struct batch *batch, u32 i)
 	} else if (!heap_span_fits(span, batch->bytes)) {
 		refuse(batch, i, HEAP_BAD_BYTES);
 	} else {
-		heap_span_release(heap, page, span);
+		heap_span_release(heap, offset >> PAGE_SHIFT, span);
 		batch->freed++;
 	}
 }
 
-static void give_spans(struct batch *batch)
+/* Gives back spans, after all that is none is refused, for what it is so far. */
+static void give_others(struct batch *batch)
 {
 	struct heap *heap = batch->heap;
-	u32 i;
+	u32 i, spans = 0;
 
 	core_lock(&heap->lock);
-	for (i = 0; i < batch->spans; i++)
-		give_span(batch, batch->span[i]);
+	for (i = 0; i < batch->others; i++)
+		if (dir_is_span(entry_at(heap, batch->offsets[batch->other[i]])))
+			batch->other[spans++] = batch->other[i];
+		else
+			refuse(batch, batch->other[i],
+			       why_nothing(heap, batch->offsets[batch->other[i]]));
+	for (i = 0; i < spans; i++)
+		give_span(batch, batch->other[i]);
 	heap_unlock(heap, &batch->trash);
 }
 
@@ -318,20 +389,25 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 	batch.offsets = offsets;
 	batch.bytes = bytes;
 	batch.n = n;
+	batch.steps = DIV_ROUND_UP(n, STEP);
+	batch.placed = 0;
+	batch.looked = 0;
+	batch.step[0] = batch.bunch;
 	batch.freed = 0;
 	batch.refused = 0;
 	batch.bad = n;
-	batch.spans = 0;
+	batch.others = 0;
 	heap_trash_init(&batch.trash);
 
 	rcu_read_lock();
+	batch.view = dir_view(&heap->dir);
 	look_up_places(&batch);
-	look_up_slabs(&batch);
+	look_ahead(&batch);
 	while (batch_left(&batch))
 		give_slots(&batch);
 	rcu_read_unlock();
-	if (batch.spans)
-		give_spans(&batch);
+	if (batch.others)
+		give_others(&batch);
 	heap_release_surplus(heap, &batch.trash);
 	heap_note_empty(heap);
 	*bad = batch.bad;
