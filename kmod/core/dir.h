@@ -196,14 +196,16 @@ static inline const struct dir_node *dir_below(const struct dir_node *node, u64 
 static __always_inline const u64 *dir_where(const struct dir_node *node, u32 height, u64 page)
 {
 	if (unlikely(page >> (DIR_NODE_SHIFT * (height + 1))))
-		return &dir_nothing.word[0];
-	if (height > 2)
-		node = dir_below(node, page, 3);
-	if (height > 1 && likely(node))
-		node = dir_below(node, page, 2);
-	if (height > 0 && likely(node))
-		node = dir_below(node, page, 1);
-	return likely(node) ? &node->word[dir_index(page, 0)] : &dir_nothing.word[0];
+		goto nothing;
+	if (height > 2 && unlikely(!(node = dir_below(node, page, 3))))
+		goto nothing;
+	if (height > 1 && unlikely(!(node = dir_below(node, page, 2))))
+		goto nothing;
+	if (height > 0 && unlikely(!(node = dir_below(node, page, 1))))
+		goto nothing;
+	return &node->word[dir_index(page, 0)];
+nothing:
+	return &dir_nothing.word[0];
 }
 
 u64 dir_get(const struct dir *dir, u64 page);

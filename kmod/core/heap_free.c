@@ -126,14 +126,16 @@ static __always_inline void find_places(struct batch *batch, u32 height)
 {
 	u64 i = batch->placed * STEP, end = min_t(u64, batch->n, i + STEP), next, page = ~0ULL;
 	struct bunch *bunch = batch->step[batch->placed];
+	const struct dir_node *node = batch->view.node;
+	const u64 *offsets = batch->offsets;
 
 	for (; i < end; i++) {
-		next = batch->offsets[i] >> PAGE_SHIFT;
+		next = offsets[i] >> PAGE_SHIFT;
 		if (next == page)
 			continue;
 		page = next;
 		bunch->first = i;
-		bunch->where = dir_where(batch->view.node, height, page);
+		bunch->where = dir_where(node, height, page);
 		prefetch(bunch->where);
 		bunch++;
 	}
@@ -232,8 +234,13 @@ static noinline void give_bunch(struct batch *batch, const struct bunch *bunch)
 	}
 }
 
-static void add_surplus(struct batch *batch, struct heap_shard *shard, struct slab *surplus)
+/* Puts a slab that slots were given back to where it belongs. */
+static noinline void settle(struct batch *batch, struct heap_shard *shard, struct slab *slab)
 {
+	struct slab *surplus = slots_settle(&shard->slots, slab);
+
+	if (!surplus)
+		return;
 	list_add(&surplus->link, &batch->trash.surplus);
 	shard->stat.slabs--;
 }
@@ -245,8 +252,8 @@ static noinline void give_to_shard(struct batch *batch, struct heap_shard *shard
 	const struct class_info info = class_table[slab_class(bunch->slab)];
 	u32 home = bunch->slab->home, freed = 0;
 	const u64 *offsets = batch->offsets;
-	struct slab *slab, *surplus;
 	const struct bunch *end;
+	struct slab *slab;
 
 	do {
 		end = looked_end(batch);
@@ -260,9 +267,8 @@ static noinline void give_to_shard(struct batch *batch, struct heap_shard *shard
 				freed++;
 			else
 				give_bunch(batch, bunch);
-			surplus = slots_given(&shard->slots, slab, &info);
-			if (unlikely(surplus))
-				add_surplus(batch, shard, surplus);
+			if (unlikely(!slots_given(&shard->slots, slab, &info)))
+				settle(batch, shard, slab);
 		}
 	} while (end < looked_end(batch));
 	batch->freed += freed;

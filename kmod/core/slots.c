@@ -181,14 +181,32 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 	return got;
 }
 
+/* Takes the lowest free slot of a slab that has one: what take_words() does, for one. */
+static void take_lowest(struct slab *slab, u64 *offset)
+{
+	u32 bytes = class_table[slab_class(slab)].slot_bytes, word = 0;
+
+	while (!slab->bits[word])
+		word++;
+	*offset = ((u64)slab->page << PAGE_SHIFT) +
+		  (u64)(word * 64 + __ffs64(slab->bits[word])) * bytes;
+	slab->bits[word] &= slab->bits[word] - 1;
+	slab->free--;
+	note_dirty(slab, *offset, *offset);
+}
+
 u32 slab_take(struct slab *slab, u64 *offsets, u32 n)
 {
 	u32 got = 0;
 
 	n = min_t(u32, n, slab->free);
 	/* Where the first pages are the dirty ones, as mostly, the lowest slots are theirs. */
-	if (slab->dirty & (slab->dirty + 1))
+	if (slab->dirty & (slab->dirty + 1)) {
 		got = take_words(slab, offsets, n, false);
+	} else if (n == 1) {
+		take_lowest(slab, offsets);
+		return 1;
+	}
 	if (got < n)
 		got += take_words(slab, offsets + got, n - got, true);
 	return got;

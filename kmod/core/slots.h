@@ -224,27 +224,28 @@ u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n);
 struct slab *slots_settle(struct slots_rack *rack, struct slab *slab);
 
 /**
- * slots_given() - the same after slots were given
+ * slots_given() - the same after slots were given, where that is quick
  * @info: class of the slab
  *
- * For racks that do not know their full slabs. Quick where the slab stays where
- * it is, or goes to the first bucket: as that reaches to a quarter, a slab with less
- * that leaves its place was full.
+ * For racks that do not know their full slabs. Returns false if nothing was done
+ * and slots_settle() is to be called. It is quick where the slab stays where it is,
+ * or goes to the first bucket: as that reaches to a quarter, a slab with less that
+ * leaves its place was full.
  */
-static inline struct slab *slots_given(struct slots_rack *rack, struct slab *slab,
-				       const struct class_info *info)
+static inline bool slots_given(struct slots_rack *rack, struct slab *slab,
+			       const struct class_info *info)
 {
 	u16 quarter = info->slots / 4;
 
 	if (slab->free <= slab->edge)
-		return NULL;
+		return true;
 	if (slab->free > quarter)
-		return slots_settle(rack, slab);
+		return false;
 	list_add(&slab->link, &rack->bucket[0]);
 	WRITE_ONCE(rack->room, rack->room + 1);
 	slab->place = 0;
 	slab->edge = quarter;
-	return NULL;
+	return true;
 }
 
 /**
