@@ -40,14 +40,17 @@
  * A thread may end in the middle of an operation, and its cache stay busy. So the
  * cache remembers which thread made the last slow step. That is whose cache it is,
  * as another thread has to begin with a slow step; and once that thread has ended,
- * nobody is at work.
+ * nobody is at work. Of a cache that threads share that says nothing: whoever is at
+ * work there is for them to find out.
  *
  * Capacity
  *
  * All caches of a zone together have a ceiling. A client may have as much of it as
  * it leaves to others, so that there is always something for who comes next; and
  * where others came since, and it has more than twice what is left, its caches
- * begin anew at their next slow step.
+ * begin anew at their next slow step. Those that its threads share grow only
+ * while it has half of what it may, as each thread wants caches of its own too, and
+ * begin anew with any of the others, as they may go for long without a step.
  *
  * Locks: the cache's, then the page's, then those that unmapping takes; or the
  * cache's, then the heap's, and what freeing in a strict zone takes. Under the
@@ -99,7 +102,7 @@ static bool at_work(struct cache *cache)
 	lockdep_assert_held(&cache->lock);
 	if (!magazines_busy(&cache->m))
 		return false;
-	if (!cache->thread || !has_ended(cache->thread))
+	if (cache->shared || !cache->thread || !has_ended(cache->thread))
 		return true;
 	magazines_end_busy(&cache->m);
 	return false;
@@ -233,6 +236,8 @@ static void grow(struct cache *cache, u32 bin)
 	if (!bytes)
 		return;
 	add_capacity(cache, bytes, &all, &own);
+	if (cache->shared)
+		own *= 2;
 	if (all <= ceiling && own <= ceiling - all && !zone_shuns_caches(zone))
 		magazine_grow(&cache->m, bin);
 	else
@@ -255,14 +260,12 @@ static int flush(struct cache *cache, u32 *count)
 /* If its client has too much by now, so that others can have more. */
 static void begin_anew(struct cache *cache)
 {
-	struct zone_clients *clients = clients_of(cache);
-	u64 own = atomic64_read(&cache->client->capacity);
-	u64 all = atomic64_read(&clients->capacity);
-	u64 ceiling = READ_ONCE(clients->ceiling);
 	u32 freed;
 
-	if (own && (all >= ceiling || own / 2 > ceiling - all))
-		flush(cache, &freed);
+	if (!client_has_too_much(cache->client))
+		return;
+	flush(cache, &freed);
+	client_revoke_shared(cache->client);
 }
 
 /* Give up what the cache has, as somebody else is in need of it. */
@@ -399,8 +402,8 @@ int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count
 }
 
 /* cache_drain() within a step. */
-static int make_room(struct cache *cache, u32 class, u32 group, u32 *bin,
-		     u32 *count)
+static int make_room(struct cache *cache, u32 class, u32 group, bool shared,
+		     u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
 	u64 offsets[HEAP_BATCH_MAX];
@@ -411,6 +414,9 @@ static int make_room(struct cache *cache, u32 class, u32 group, u32 *bin,
 	ret = open_bin(cache, class, group, bin);
 	if (ret)
 		return ret;
+	WRITE_ONCE(cache->shared, shared);
+	if (shared)
+		WRITE_ONCE(cache->client->shares, true);
 	if (*bin && (group == MAGAZINE_PENDING_GROUP ||
 		     magazine_used(&cache->m, *bin) == capacity(cache, *bin)))
 		grow(cache, *bin);
@@ -432,6 +438,7 @@ static int make_room(struct cache *cache, u32 class, u32 group, u32 *bin,
  * @cache: the cache
  * @class: class of the bin
  * @group: its group
+ * @shared: threads use the cache together
  * @bin: gets the bin
  * @count: gets how many slots were freed
  *
@@ -439,7 +446,8 @@ static int make_room(struct cache *cache, u32 class, u32 group, u32 *bin,
  *
  * Return: 0 with room for at least one more, or a negative errno.
  */
-int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
+int cache_drain(struct cache *cache, u32 class, u32 group, bool shared, u32 *bin,
+		u32 *count)
 {
 	int ret;
 
@@ -448,7 +456,7 @@ int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 		return ret;
 	if (client_checks(cache->client))
 		group = MAGAZINE_PENDING_GROUP;
-	ret = make_room(cache, class, group, bin, count);
+	ret = make_room(cache, class, group, shared, bin, count);
 	cache_end_step(cache);
 	return ret;
 }

@@ -84,7 +84,8 @@ long cache_drain_ioctl(struct ucmd *ucmd)
 		ret = check_bin(drain->size_class, drain->group, drain->__reserved);
 	else if (drain->__reserved)
 		ret = -EOPNOTSUPP;
-	else if (drain->size_class || drain->group)
+	else if (drain->size_class || drain->group ||
+		 drain->flags & SHMZONE_CACHE_DRAIN_SHARED)
 		ret = -EINVAL;
 	if (ret)
 		return ret;
@@ -104,8 +105,9 @@ long cache_drain_ioctl(struct ucmd *ucmd)
 	if (all)
 		ret = cache_flush(cache, &drain->out_count);
 	else
-		ret = cache_drain(cache, class, group, &drain->out_bin,
-				  &drain->out_count);
+		ret = cache_drain(cache, class, group,
+				  drain->flags & SHMZONE_CACHE_DRAIN_SHARED,
+				  &drain->out_bin, &drain->out_count);
 	if (all && !ret && client_checks(client))
 		drain->out_refused = cache_refused(cache, &drain->out_error);
 	client_put(client);

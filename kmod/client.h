@@ -60,6 +60,7 @@ struct zone_clients {
  * @ref: the VMA holds it, and whoever has found it
  * @dead: the VMA was closed: nothing is put into its caches any more
  * @inherited: made when a child touched a cache; immutable
+ * @shares: some cache was shared ever
  * @count: caches that the mapping has room for
  * @id: its number
  * @by_mm: link among all clients, to be found by zone and mm
@@ -83,6 +84,7 @@ struct client {
 	refcount_t ref;
 	bool dead;
 	bool inherited;
+	bool shares;
 	u32 count;
 	u64 id;
 	struct hlist_node by_mm;
@@ -108,7 +110,8 @@ struct client {
  * @index: which of its caches
  * @lock: protects all that follows, and the pages against being mapped anew
  * @ready: @m was set up
- * @thread: who made the last slow step: its thread
+ * @shared: threads use it together
+ * @thread: who made the last slow step: its thread, but where it is shared
  * @steps: slow steps of its thread
  * @seen_steps: those at the end of the last period
  * @seen_slots: what was in it then
@@ -125,6 +128,7 @@ struct cache {
 	u32 index;
 	struct mutex lock;	/* see above */
 	bool ready;
+	bool shared;
 	struct pid *thread;
 	u64 steps;
 	u64 seen_steps;
@@ -214,7 +218,8 @@ struct page *cache_lock_page(struct cache *cache, u32 i);
 
 /* cache.c */
 int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);
-int cache_drain(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count);
+int cache_drain(struct cache *cache, u32 class, u32 group, bool shared, u32 *bin,
+		u32 *count);
 int cache_give_up(struct cache *cache, u32 *count);
 int cache_flush(struct cache *cache, u32 *count);
 int cache_begin(struct cache *cache);
@@ -240,6 +245,8 @@ bool zone_reclaim(struct shmzone *zone, const struct heap_request *req,
 int zone_reclaim_all(struct shmzone *zone, struct reclaim *reclaim);
 void zone_reclaim_idle(struct shmzone *zone);
 void zone_reclaim_sealed(struct shmzone *zone);
+bool client_has_too_much(const struct client *client);
+void client_revoke_shared(struct client *client);
 bool zone_shuns_caches(const struct shmzone *zone);
 void zone_limit_caches(struct shmzone *zone, u64 limit);
 void zone_count_caches(struct shmzone *zone, struct cache_figures *figures);

@@ -10,6 +10,7 @@
  *   once nothing may be allocated any more, caches get no capacity, and what they
  *   have is taken back: frees then come to the kernel, which wakes the waiters.
  * - Stock that nobody has used for a period, about a second, is taken back.
+ * - Of a client that has too much and shares caches, those are taken back.
  *
  * A cache whose thread is at work is left alone. The periodic work comes back to
  * it for as long as any cache has capacity.
@@ -194,6 +195,45 @@ void zone_reclaim_sealed(struct shmzone *zone)
 bool zone_shuns_caches(const struct shmzone *zone)
 {
 	return zone_is_short(zone) || zone_is_sealed(zone, SHMZONE_SEAL_ALLOC);
+}
+
+/* Whether a client has more than so many halves of what it leaves to others. */
+static bool has_halves(const struct client *client, u32 halves)
+{
+	const struct zone_clients *clients = &client->zone->clients;
+	u64 own = atomic64_read(&client->capacity);
+	u64 all = atomic64_read(&clients->capacity);
+	u64 ceiling = READ_ONCE(clients->ceiling);
+
+	return own && (all >= ceiling || 2 * own > halves * (ceiling - all));
+}
+
+/* Whether its caches are to begin anew: see kmod/cache.c. */
+bool client_has_too_much(const struct client *client)
+{
+	return has_halves(client, 4);
+}
+
+/**
+ * client_revoke_shared() - take back what threads of a client share
+ * @client: the caller's, which had too much
+ *
+ * One cache after the other, until they might grow themselves.
+ */
+void client_revoke_shared(struct client *client)
+{
+	struct reclaim reclaim = {};
+	struct cache *cache;
+
+	if (!READ_ONCE(client->shares))
+		return;
+	for (cache = client_first_cache(client); cache && has_halves(client, 1);
+	     cache = cache->next) {
+		if (READ_ONCE(cache->shared))
+			cache_revoke(cache, false, &reclaim);
+		cond_resched();
+	}
+	settle(client->zone, &reclaim);
 }
 
 /* The part of a limit that caches may keep; what they have beyond is left. */

@@ -168,7 +168,7 @@ FIXTURE_VARIANT_ADD(command, cache_refill) {
 
 FIXTURE_VARIANT_ADD(command, cache_drain) {
 	VARIANT(cache_drain, CACHE_DRAIN, OUT(cache_drain, out_bin)),
-	RESERVED(cache_drain), .flags = SHMZONE_CACHE_DRAIN_ALL,
+	RESERVED(cache_drain), .flags = SHMZONE_CACHE_DRAIN_ALL | SHMZONE_CACHE_DRAIN_SHARED,
 	.of_client = true, .on_zone = true, .may_repeat = true,
 };
 

@@ -123,6 +123,10 @@ TEST_F(cache, other_groups)
 
 TEST_F(cache, refusals)
 {
+	struct shmzone_cache_drain both = {
+		SIZED(shmzone_cache_drain),
+		.flags = SHMZONE_CACHE_DRAIN_ALL | SHMZONE_CACHE_DRAIN_SHARED,
+	};
 	int reader = reopen(self->zone, SHMZONE_OPEN_RDONLY);
 	int other = create(self->control, MIB);
 
@@ -135,6 +139,7 @@ TEST_F(cache, refusals)
 	fail_refill(EACCES, reader, 0, self->class, 0, NULL);
 	fail_drain(EINVAL, self->zone, 0, 0, 0, NULL);
 	fail_drain(EINVAL, self->zone, 0, self->class, SHMZONE_GROUPS, NULL);
+	gives_errno(EINVAL, _try_call(self->zone, SHMZONE_CACHE_DRAIN, &both));
 	fail_drain(ENXIO, self->zone, CACHES, self->class, 0, NULL);
 	fail_drain(EACCES, reader, 0, self->class, 0, NULL);
 	gives_errno(EACCES, _try_reclaim(reader, NULL));

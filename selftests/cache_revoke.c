@@ -157,6 +157,7 @@ struct vanishing {
 	int zone;
 	__u32 class;
 	struct shmzone_cache *caches;
+	bool shared;
 	pthread_t thread;
 	pid_t id;
 };
@@ -166,7 +167,8 @@ static void *vanishes(void *arg)
 	struct vanishing *v = arg;
 
 	v->id = syscall(SYS_gettid);
-	if (cache_fill(v->zone, v->caches, 1, v->class, 9) == 9)
+	if (cache_fill(v->zone, v->caches, 1, v->class, 9) == 9 &&
+	    (!v->shared || !_try_share_cache(v->zone, 1, v->class)))
 		cache_be_busy(cache_at(v->caches, 1));
 	syscall(SYS_exit, 0);
 	return NULL;
@@ -210,6 +212,33 @@ TEST(thread_that_vanished)
 	ASSERT_EQ(SHMZONE_CACHE_BUSY, cache->head.key);
 }
 
+/* Where threads share a cache, whoever is at work need not be who called last. */
+TEST(shared_by_a_thread_that_vanished)
+{
+	int zone = create(control_fd(), MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 2);
+	struct shmzone_cache *cache = cache_at(caches, 1);
+	struct vanishing v = { zone, class_of(zone, 64), caches, .shared = true };
+	struct shmzone_cache_reclaim answer;
+
+	ASSERT_EQ(0, pthread_create(&v.thread, NULL, vanishes, &v));
+	await_end(&v);
+	ASSERT_EQ(0, reclaim(zone, &answer));
+	ASSERT_EQ(1, answer.out_busy);
+	fail_refill(EBUSY, zone, 1, v.class, 0, NULL);
+	ASSERT_EQ(SHMZONE_CACHE_BUSY, cache->head.key);
+	/* Who has found out puts it right. */
+	cache_be_idle(cache);
+	ASSERT_EQ(9, reclaim(zone, &answer));
+	/* No longer shared: the next one that vanishes counts again. */
+	drain(zone, 1, v.class, 0, NULL);
+	v.shared = false;
+	ASSERT_EQ(0, pthread_create(&v.thread, NULL, vanishes, &v));
+	await_end(&v);
+	drain(zone, 1, v.class, 0, NULL);
+	ASSERT_GT(0, (int)cache->head.key);
+}
+
 /* The first thread of a process ends, and others go on: it is there, but dead. */
 static void *looks_after_main(void *arg)
 {
@@ -243,19 +272,6 @@ TEST(first_thread_that_vanished)
 	struct vanishing v = { zone, class_of(zone, 64) };
 
 	ASSERT_EQ(0, in_child(main_vanishes, &v));
-}
-
-static bool comes_to_nothing(int zone)
-{
-	struct shmzone_stat stat;
-	int tenths;
-
-	for (tenths = 0; tenths < 300; tenths++) {
-		if (!_try_stat(zone, &stat) && !stat.out_cached_objects)
-			return true;
-		usleep(100000);
-	}
-	return false;
 }
 
 /* Nobody has to ask for it. */

@@ -104,6 +104,48 @@ TEST(fair_shares)
 	ASSERT_EQ(0, end_child(child[1]));
 }
 
+/* Let it grow as far as it may; @shared: as one of those that threads use together. */
+static void grow(int zone, unsigned int cache, __u32 class, bool shared)
+{
+	int i;
+
+	if (shared)
+		_try_share_cache(zone, cache, class);
+	for (i = 0; i < 8; i++)
+		_try_refill(zone, cache, class, 0, NULL);
+}
+
+/* Of the half that the process may have, they leave some to those of threads. */
+TEST(shared_caches_grow_last)
+{
+	int zone = create_limited(control_fd(), 64 * MIB, 16 * MIB), i;
+	struct rival r = { zone, .caches = 8 };
+	__u32 class = class_of(zone, 1024);
+	struct shmzone_cache *caches = map_caches_ok(zone, 9);
+
+	for (i = 0; i < 8; i++)
+		grow(zone, i, class, true);
+	ASSERT_GE(MIB / 3, grasp(&r, caches, class));
+	grow(zone, 8, class, false);
+	ASSERT_EQ(64 * KIB, capacity(cache_at(caches, 8), class, 1024));
+}
+
+/* Nobody takes a step in them any more, and yet they are left to others. */
+TEST(shared_caches_begin_anew_with_others)
+{
+	int zone = create_limited(control_fd(), 256 * MIB, 128 * MIB), i;
+	struct rival r = { zone, .caches = 16 };
+	__u32 class = class_of(zone, 1024);
+	struct shmzone_cache *caches = map_caches_ok(zone, 17);
+
+	for (i = 0; i < 16; i++)
+		grow(zone, i, class, true);
+	set_limit(zone, 16 * MIB);
+	refill(zone, 16, class, 0, NULL);
+	ASSERT_GE(MIB / 2, grasp(&r, caches, class));
+	ASSERT_LE(1024, capacity(cache_at(caches, 16), class, 1024));
+}
+
 /* How many caches can be used before there is no more memory for them. */
 static int caches_that_fit(int zone, struct shmzone_cache *caches, int count)
 {

@@ -2,6 +2,7 @@
 /* See caches.h. */
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "caches.h"
 
@@ -85,6 +86,16 @@ int _try_drain(int zone, __u32 cache, __u32 class, __u32 group,
 	if (answer)
 		*answer = args;
 	return ret;
+}
+
+int _try_share_cache(int zone, __u32 cache, __u32 class)
+{
+	struct shmzone_cache_drain args = {
+		SIZED(shmzone_cache_drain),
+		.flags = SHMZONE_CACHE_DRAIN_SHARED, .cache = cache, .size_class = class,
+	};
+
+	return _try_call(zone, SHMZONE_CACHE_DRAIN, &args);
 }
 
 int _try_drain_told(int zone, __u32 cache, struct shmzone_cache_drain *answer)
@@ -255,6 +266,19 @@ int cache_free(int zone, struct shmzone_cache *caches, unsigned int index, __u32
 		ret = _try_free_at(zone, offset);
 		return ret == 1 ? 0 : -EINVAL;
 	}
+}
+
+bool comes_to_nothing(int zone)
+{
+	struct shmzone_stat stat;
+	int tenths;
+
+	for (tenths = 0; tenths < 300; tenths++) {
+		if (!_try_stat(zone, &stat) && !stat.out_cached_objects)
+			return true;
+		usleep(100000);
+	}
+	return false;
 }
 
 unsigned int cache_fill(int zone, struct shmzone_cache *caches, unsigned int index,

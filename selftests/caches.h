@@ -24,6 +24,8 @@ int _try_refill(int zone, __u32 cache, __u32 class, __u32 group,
 int _try_drain_told(int zone, __u32 cache, struct shmzone_cache_drain *answer);
 int _try_drain(int zone, __u32 cache, __u32 class, __u32 group,
 	       struct shmzone_cache_drain *answer);
+/* CACHE_DRAIN that says that threads use it together. */
+int _try_share_cache(int zone, __u32 cache, __u32 class);
 /* These give how many slots were freed. */
 long _try_drain_all(int zone, __u32 cache);
 long _try_reclaim(int zone, struct shmzone_cache_reclaim *answer);
@@ -52,6 +54,9 @@ int cache_free(int zone, struct shmzone_cache *caches, unsigned int index, __u32
 /* Have @n slots in a bin, by allocating and freeing; gives how many are in it. */
 unsigned int cache_fill(int zone, struct shmzone_cache *caches, unsigned int index,
 			__u32 class, unsigned int n);
+
+/* Whether nothing is in caches any more, within half a minute. */
+bool comes_to_nothing(int zone);
 
 #define map_caches_ok(...)						\
 ({									\

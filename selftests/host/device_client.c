@@ -299,7 +299,7 @@ static int cache_drain(struct zone *zone, struct cache *cache,
 
 	if (magazines_busy(m))
 		return -EBUSY;
-	if (args->flags) {
+	if (args->flags & SHMZONE_CACHE_DRAIN_ALL) {
 		args->out_bin = 0;
 		args->out_count = cache_empty(zone, cache);
 		return 0;
@@ -323,9 +323,10 @@ int client_drain(struct zone *zone, void *cmd)
 	struct cache *cache;
 	int ret;
 
-	if (args->flags & ~SHMZONE_CACHE_DRAIN_ALL || args->__reserved)
+	if (args->flags & ~(SHMZONE_CACHE_DRAIN_ALL | SHMZONE_CACHE_DRAIN_SHARED) ||
+	    args->__reserved)
 		return -EOPNOTSUPP;
-	if (args->flags ? args->size_class || args->group :
+	if (args->flags & SHMZONE_CACHE_DRAIN_ALL ? args->size_class || args->group :
 			  !is_slot_class(args->size_class, args->group))
 		return -EINVAL;
 	cache = cache_get(zone, args->cache);

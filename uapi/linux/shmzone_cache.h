@@ -58,6 +58,11 @@
  * or the cache is not set up. A thread that has ended is not at work, and the
  * kernel sets @key right.
  *
+ * Threads may also use a cache together, and see to it that one is at work, or calls,
+ * at a time. CACHE_DRAIN with %SHMZONE_CACHE_DRAIN_SHARED says so. Then it is nothing
+ * to the kernel that a thread has ended; and such a cache is the last to grow, and
+ * the first to be emptied, where a process has as much in caches as it may.
+ *
  * While it is negative, @key tells slots whose place is bin @class. It and the
  * page map's entry add up, modulo 2^32, to the class of a slot if that is one of
  * these, and to more than any class for all other pages. (So do the values of @key
@@ -193,10 +198,13 @@ struct shmzone_cache_refill {
 /* All bins of the cache, and all that they hold. */
 #define SHMZONE_CACHE_DRAIN_ALL	(1U << 0)
 
+/* The cache is one that threads use together; until CACHE_DRAIN does without it. */
+#define SHMZONE_CACHE_DRAIN_SHARED	(1U << 1)
+
 /**
  * struct shmzone_cache_drain - ioctl(SHMZONE_CACHE_DRAIN): make room in a bin
  * @size: sizeof(struct shmzone_cache_drain)
- * @flags: 0 or %SHMZONE_CACHE_DRAIN_ALL
+ * @flags: 0, %SHMZONE_CACHE_DRAIN_ALL or %SHMZONE_CACHE_DRAIN_SHARED
  * @cache: index of the cache in the caller's mapping
  * @size_class: class of the bin; with %SHMZONE_CACHE_DRAIN_ALL: must be 0
  * @group: its group; with %SHMZONE_CACHE_DRAIN_ALL: must be 0
@@ -210,7 +218,7 @@ struct shmzone_cache_refill {
  * Makes the bin if there is none, lets its capacity grow, and if it is still
  * full frees the older half of what it holds. Then there is room for one more
  * at least. With %SHMZONE_CACHE_DRAIN_ALL the cache ends empty and without any
- * capacity: for a thread that is not going to use it for a while.
+ * capacity: for a thread that is not going to use it for a while. EINVAL: both flags.
  *
  * ENXIO, EBUSY and ENOSPC as for CACHE_REFILL: use FREE.
  */
