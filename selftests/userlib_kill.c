@@ -9,10 +9,20 @@
  * The program that is killed writes down what it has when it is told, and strikes
  * out what it frees before it does: so what is lost to all records is all that its
  * call had in its hands. What is in the record others can free.
+ *
+ * Where it uses what threads hand to each other, the same is done while another thread
+ * of it uses that too, and forks: that one waits for nobody, wherever the first stops.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <shmzone.h>
 
@@ -38,8 +48,11 @@ struct scene {
 	void (*run)(struct shmz *z, struct scene *scene);
 	unsigned int in_flight;
 	bool owned;
+	/* Between this program and the other thread. */
+	int socket[2];
 	/* By the process that is killed. */
 	__u64 client;
+	unsigned int handed;
 	uint64_t record[RECORD];
 };
 
@@ -126,6 +139,125 @@ static void wait_for_one(struct shmz *z, struct scene *scene)
 {
 	write_down(z, scene, 0, shmz_alloc_wait(z, 500, 1000));
 	free_one(z, scene, 0);
+}
+
+/*
+ * A class of which a cache has room for four, so that what does not fit is soon handed
+ * to other threads, of which there must be some.
+ */
+#define SCARCE		20000
+#define SCARCE_ROOM	4
+#define KEPT		8
+
+static void hand_some(struct shmz *z, struct scene *scene)
+{
+	struct shmzone_stat stat = { .size = sizeof(stat) };
+	unsigned int i;
+
+	for (i = 0; i < RECORD; i++)
+		alloc_one(z, scene, i, SCARCE);
+	while (i-- > KEPT)
+		free_one(z, scene, i);
+	/* More than its own cache has room for, and the 64 bytes of another thread. */
+	if (!shmz_stat(z, &stat) && stat.out_cached_objects > SCARCE_ROOM + 1)
+		scene->handed++;
+}
+
+/* It has a number for good. */
+static void *vanishes(void *arg)
+{
+	shmz_free(arg, shmz_alloc(arg, 64));
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+static void hand_to_nobody(struct shmz *z, struct scene *scene)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, vanishes, z) || pthread_join(thread, NULL))
+		_exit(2);
+	hand_some(z, scene);
+}
+
+/* Hands over, asks the kernel for room to hand over, and takes. */
+static void through_depot(struct shmz *z, struct scene *scene)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		free_one(z, scene, i);
+	for (i = KEPT; i < KEPT + 5; i++)
+		alloc_one(z, scene, i, SCARCE);
+}
+
+/* Another thread. */
+
+struct other {
+	struct shmz *zone;
+	int socket;
+	pthread_barrier_t is_ready;
+};
+
+/* More than fit into a cache. */
+static int use(struct shmz *z)
+{
+	__u64 *objects[2 * SCARCE_ROOM];
+	int i, ret = 0;
+
+	for (i = 0; i < 2 * SCARCE_ROOM; i++) {
+		objects[i] = shmz_alloc(z, SCARCE);
+		if (!objects[i])
+			return 1;
+		*objects[i] = (uintptr_t)&objects[i] + getpid();
+	}
+	for (i = 0; i < 2 * SCARCE_ROOM; i++) {
+		if (*objects[i] != (uintptr_t)&objects[i] + getpid())
+			ret = 2;
+		if (shmz_free(z, objects[i]))
+			ret = 3;
+	}
+	return ret;
+}
+
+static int use_in_child(struct shmz *z, bool vforks)
+{
+	pid_t child = vforks ? vfork() : fork();
+
+	if (!child)
+		_exit(use(z));
+	return end_child(child);
+}
+
+static void *does_as_asked(void *arg)
+{
+	struct other *other = arg;
+	char word;
+
+	if (use(other->zone))
+		_exit(2);
+	pthread_barrier_wait(&other->is_ready);
+	while (read(other->socket, &word, 1) == 1) {
+		word = use(other->zone) ?: use_in_child(other->zone, true) ?:
+		       use_in_child(other->zone, false);
+		if (write(other->socket, &word, 1) != 1)
+			break;
+	}
+	return NULL;
+}
+
+static void hand_to_another(struct shmz *z, struct scene *scene)
+{
+	static struct other other;
+	pthread_t thread;
+
+	other.zone = z;
+	other.socket = scene->socket[1];
+	if (pthread_barrier_init(&other.is_ready, NULL, 2) ||
+	    pthread_create(&thread, NULL, does_as_asked, &other))
+		_exit(2);
+	pthread_barrier_wait(&other.is_ready);
+	hand_some(z, scene);
 }
 
 static void move(struct shmz *z, struct scene *scene)
@@ -230,6 +362,28 @@ static bool all_is_well(void *arg, unsigned long at)
 	return !scene->wrong;
 }
 
+static bool runs_to_its_end(pid_t child)
+{
+	int status;
+
+	return !ptrace(PTRACE_CONT, child, 0, 0) && waitpid(child, &status, 0) == child &&
+	       WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+/* Then it is killed there, or goes on. */
+static bool others_work(void *arg, pid_t child, unsigned long instructions, bool *ended)
+{
+	struct scene *scene = arg;
+	char word = 0;
+
+	if (write(scene->socket[0], &word, 1) != 1 || read(scene->socket[0], &word, 1) != 1)
+		return check(scene, false, "another thread waits for it");
+	if (!check(scene, !word, "another thread or a child got what is not its own"))
+		return false;
+	*ended = rand() % 2;
+	return !*ended || check(scene, runs_to_its_end(child), "it does not end");
+}
+
 FIXTURE(kill) {
 	struct scene *scene;
 };
@@ -240,6 +394,8 @@ FIXTURE_VARIANT(kill) {
 	/* Objects that it may lose the record of at once. */
 	unsigned int in_flight;
 	__u32 kind;
+	/* Another thread is at work where it stops. */
+	bool beside;
 };
 
 #define SWEEP(name, ...)						\
@@ -260,6 +416,8 @@ SWEEP(realloc, hold_two, move, 2);
 SWEEP(few, warm_up, few, FEW);
 SWEEP(many, warm_up, many, MANY);
 SWEEP(flush, warm_up, flush, 0);
+SWEEP(depot, hand_to_nobody, through_depot, 1);
+SWEEP(depot_beside, hand_to_another, through_depot, 1, .beside = true);
 /* Where the kernel does something else in other kinds of zones. */
 SWEEP(strict_refill, warm_up, ask_for_more, 1, SHMZONE_CREATE_STRICT);
 SWEEP(strict_span, warm_up, use_a_span, 1, SHMZONE_CREATE_STRICT);
@@ -271,6 +429,8 @@ SWEEP(owned_refill, warm_up, ask_for_more, 0, SHMZONE_CREATE_OWNED);
 SWEEP(owned_drain, hold_two, give_back, 0, SHMZONE_CREATE_OWNED);
 SWEEP(owned_first_use, NULL, alloc_and_free, 0, SHMZONE_CREATE_OWNED);
 SWEEP(owned_span, warm_up, use_a_span, 0, SHMZONE_CREATE_OWNED);
+SWEEP(owned_depot, hand_to_nobody, through_depot, 0, SHMZONE_CREATE_OWNED);
+SWEEP(owned_depot_beside, hand_to_another, through_depot, 0, SHMZONE_CREATE_OWNED, true);
 SWEEP(owned_many, warm_up, many, 0, SHMZONE_CREATE_OWNED);
 SWEEP(checked_alloc_and_free, warm_up, alloc_and_free, 0, CHECKED);
 SWEEP(checked_refill, warm_up, ask_for_more, 0, CHECKED);
@@ -281,6 +441,7 @@ FIXTURE_SETUP(kill)
 {
 	struct scene *scene = mmap(NULL, sizeof(*scene), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct timeval minute = { .tv_sec = 60 };
 
 	ASSERT_NE(MAP_FAILED, scene);
 	self->scene = scene;
@@ -289,6 +450,9 @@ FIXTURE_SETUP(kill)
 	scene->run = variant->run;
 	scene->in_flight = variant->in_flight;
 	scene->owned = variant->kind & SHMZONE_CREATE_OWNED;
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, scene->socket));
+	ASSERT_EQ(0, setsockopt(scene->socket[0], SOL_SOCKET, SO_RCVTIMEO, &minute,
+				sizeof(minute)));
 	/* Who has no caches cannot allocate there. */
 	if (scene->owned)
 		map_caches_ok(scene->zone, 1);
@@ -296,6 +460,8 @@ FIXTURE_SETUP(kill)
 
 FIXTURE_TEARDOWN(kill)
 {
+	close(self->scene->socket[0]);
+	close(self->scene->socket[1]);
 	close(self->scene->zone);
 }
 
@@ -312,6 +478,7 @@ TEST_F_TIMEOUT(kill, at_each_instruction, 7200)
 	struct step_sweep sweep = {
 		.function = is_killed,
 		.arg = scene,
+		.stopped = variant->beside ? others_work : NULL,
 		.after = all_is_well,
 		.seconds = sweep_seconds(),
 		.steady = true,
@@ -324,6 +491,8 @@ TEST_F_TIMEOUT(kill, at_each_instruction, 7200)
 		TH_LOG("wrong: %s", scene->wrong);
 	ASSERT_EQ(NULL, scene->wrong);
 	ASSERT_TRUE(ended);
+	if (variant->run == through_depot)
+		ASSERT_LT(0, scene->handed);
 	/* A slow machine takes back the stock of the slow; not that of all. */
 	ASSERT_GE(sweep.kills / 4, sweep.strays);
 	/* Somewhere on its way it has told nobody yet. */

@@ -125,6 +125,62 @@ static void churn(void)
 	end_run();
 }
 
+/* What one thread allocates another frees, some at a time. */
+#define HANDFUL		32
+#define HANDFULS	4000
+
+static void *hand[HANDFUL];
+
+static void *let_go_of_hand(void *arg)
+{
+	u32 i, j;
+
+	(void)arg;
+	for (i = 0; i < HANDFULS; i++) {
+		pthread_barrier_wait(&barrier);
+		for (j = 0; j < HANDFUL; j++) {
+			require(*(u64 *)hand[j] == i * HANDFUL + j);
+			require(!shmz_free(zone, hand[j]));
+		}
+		pthread_barrier_wait(&barrier);
+	}
+	return NULL;
+}
+
+static void hand_over(size_t bytes, u32 group)
+{
+	pthread_t other;
+	u32 i, j;
+
+	pthread_create(&other, NULL, let_go_of_hand, NULL);
+	for (i = 0; i < HANDFULS; i++) {
+		for (j = 0; j < HANDFUL; j++) {
+			hand[j] = shmz_alloc_group(zone, bytes, group);
+			*(u64 *)hand[j] = i * HANDFUL + j;
+		}
+		pthread_barrier_wait(&barrier);
+		pthread_barrier_wait(&barrier);
+	}
+	pthread_join(other, NULL);
+}
+
+/* Through the kernel it would take a call for each half of a bin, on either side. */
+static void handed_over(void)
+{
+	static const size_t bytes[] = { 64, 1000, 40 };
+	u64 calls;
+	u32 i;
+
+	zone = zone_begin();
+	pthread_barrier_init(&barrier, NULL, 2);
+	for (i = 0; i < ARRAY_SIZE(bytes); i++) {
+		calls = device_calls();
+		hand_over(bytes[i], i);
+		CHECK(device_calls() - calls < HANDFULS / 10);
+	}
+	end_run();
+}
+
 static _Atomic u32 numbered;
 
 static void *be_one_of_many(void *arg)
@@ -180,6 +236,40 @@ static void *have_number(void *arg)
 	}
 	require(false);
 	return NULL;
+}
+
+/* The depot is locked by a thread that is no more, and its caches are at work. */
+static void *vanish_with_depot(void *arg)
+{
+	u32 i;
+
+	require(!shmz_free(zone, shmz_alloc(zone, 64)));
+	*(pid_t *)arg = thread_id();
+	for (i = 1; i <= DEPOT_CACHES; i++)
+		slot_cache(0, SHMZONE_CACHES_MAX - i)->key = SHMZONE_CACHE_BUSY;
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+static void vanished_with_depot(void)
+{
+	pthread_t thread;
+	pid_t *holder = depot_of(0);
+	u64 calls;
+
+	zone = zone_begin();
+	pthread_barrier_init(&barrier, NULL, 2);
+	hand_over(64, 0);
+	CHECK_EQ(*holder, 0);
+	pthread_create(&thread, NULL, vanish_with_depot, holder);
+	pthread_join(thread, NULL);
+	CHECK(*holder);
+	hand_over(64, 0);
+	CHECK_EQ(*holder, 0);
+	calls = device_calls();
+	hand_over(64, 0);
+	CHECK(device_calls() - calls < HANDFULS / 10);
+	end_run();
 }
 
 /* Far more than there are numbers: they can only be had from those who died. */
@@ -478,7 +568,7 @@ static void zones_change(void)
 
 int main(void)
 {
-	host_plan(9);
+	host_plan(11);
 	/* First, while there are numbers that were never given out. */
 	forks();
 	host_result("forks in the middle");
@@ -488,12 +578,16 @@ int main(void)
 	host_result("threads share a zone");
 	churn();
 	host_result("threads that live shortly");
+	handed_over();
+	host_result("one thread frees what another allocates");
 	crowd();
 	host_result("more threads than numbers");
 	fork_of_a_crowd();
 	host_result("a fork of a crowd");
 	vanished();
 	host_result("threads that vanish");
+	vanished_with_depot();
+	host_result("a thread that vanishes with the depot");
 	storm();
 	host_result("signal handlers");
 	zones_change();

@@ -16,6 +16,16 @@
 
 /* Of userlib/src/thread.c. */
 int thread_number(void);
+pid_t thread_id(void);
+
+/* The depot of a slot, in which the thread comes first that has locked it. */
+void *depot_of(u32 slot);
+
+/* Of userlib/src/region.c. */
+struct shmzone_cache_head *slot_cache(u32 slot, u32 number);
+
+/* Caches that are no thread's, the last ones; see userlib/src/depot.c. */
+#define DEPOT_CACHES	32
 
 /**
  * struct held - an object that a test has

@@ -408,7 +408,8 @@ ssize_t shmz_free_batch(struct shmz *z, void *const *ptrs, size_t n);
 
 /*
  * Give all that this thread has in its cache back to the zone: for a thread that
- * is not going to use it for a while. Its next calls begin with an empty cache.
+ * is not going to use it for a while. Its next calls begin with an empty cache. What
+ * it left for other threads of the process stays where it is until that is idle.
  *
  * Returns 0, or -EBUSY in a signal handler that interrupted the library, or where
  * one left it by longjmp(3); in a checked zone also, once, the first error of this

@@ -48,12 +48,6 @@ static int alloc_round(struct shmz *z, struct shmzone_alloc *args, void **out)
 	return 0;
 }
 
-static struct shmzone_bin *bin_of(struct shmzone_cache_head *c, uint32_t class,
-				  uint32_t group)
-{
-	return &c->bin[group ? c->bin_of[group - 1][class] : class];
-}
-
 /* As many as the cache has, up to @n; like cache_pop(). */
 static size_t pop_many(const struct shmz *z, uint32_t class, uint32_t group,
 		       void **out, size_t n)

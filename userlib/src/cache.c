@@ -85,6 +85,13 @@ static bool is_final(int ret, const struct own *own)
 	       ret == -EINTR;
 }
 
+static bool pop_own(const struct shmz *z, const struct own *own,
+		    const struct shmzone_bin *bin, void **p)
+{
+	return cache_pop(z, own->cache,
+			 SHMZONE_CACHE_BIN_WORD + (bin - own->cache->bin), p);
+}
+
 int cache_refill(struct shmz *z, uint32_t class, uint32_t group, void **p)
 {
 	struct shmzone_cache_refill args = {
@@ -97,13 +104,15 @@ int cache_refill(struct shmz *z, uint32_t class, uint32_t group, void **p)
 
 	if (!find_own(z, &own))
 		return -EAGAIN;
+	if (!own.fresh && depot_take(z, own.cache, class, group) &&
+	    pop_own(z, &own, bin_of(own.cache, class, group), p))
+		return 0;
 	args.cache = own.number;
 	for (tries = 0; tries < TRIES; tries++) {
 		ret = call(z, &own, SHMZONE_CACHE_REFILL, &args);
 		if (ret)
 			return is_final(ret, &own) ? ret : -EAGAIN;
-		if (cache_pop(z, own.cache,
-			      SHMZONE_CACHE_BIN_WORD + args.out_bin, p))
+		if (pop_own(z, &own, &own.cache->bin[args.out_bin], p))
 			return 0;
 	}
 	return -EAGAIN;
@@ -123,11 +132,9 @@ static bool push_own(const struct shmz *z, const struct own *own, uint32_t entry
 {
 	uint32_t class = SHMZONE_PAGE_CLASS(entry), group = SHMZONE_PAGE_GROUP(entry);
 	struct shmzone_cache_head *c = own->cache;
-	struct shmzone_bin *bin = &c->bin[class];
+	struct shmzone_bin *bin = bin_of(c, class, group);
 	uint32_t key = c->key;
 
-	if (group)
-		bin = &c->bin[load(c->bin_of[group - 1][class])];
 	if (z->checked) {
 		offset |= (uint64_t)bin->cur << SHMZONE_CACHE_CUR_SHIFT;
 		bin = &c->bin[SHMZONE_CACHE_PENDING];
@@ -152,13 +159,16 @@ int cache_drain(struct shmz *z, uint32_t entry, uint64_t offset)
 	if (!own.fresh) {
 		if (load(own.cache->key) && is_foreign(z, &own, entry))
 			return -EAGAIN;
-		if (push_own(z, &own, entry, offset))
+		if (push_own(z, &own, entry, offset) ||
+		    (!z->checked && depot_put(z, own.cache, args.size_class, args.group, offset)))
 			return 0;
 	}
 	args.cache = own.number;
 	for (tries = 0; tries < TRIES; tries++) {
 		if (call(z, &own, SHMZONE_CACHE_DRAIN, &args) || is_foreign(z, &own, entry))
 			break;
+		if (args.out_count && !z->checked)
+			depot_grow(z, args.size_class, args.group, args.out_count);
 		if (push_own(z, &own, entry, offset))
 			return 0;
 	}

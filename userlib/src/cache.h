@@ -71,6 +71,11 @@
 #define SLOTS		32
 #define SLOT_NONE	SLOTS	/* its pointer stays at @empty */
 
+/* Caches of a process in a zone that are no thread's, the last ones; see depot.c. */
+#ifndef DEPOT_CACHES
+#define DEPOT_CACHES	32
+#endif
+
 /* Of a page map entry: those of the class, and of the group too. */
 #define CLASS_BITS	0x3fU
 #define GROUP_BITS	0x3ffU
@@ -130,6 +135,13 @@ static always_inline struct shmzone_bin *
 cache_bin(struct shmzone_cache_head *c, size_t place)
 {
 	return (struct shmzone_bin *)((uint64_t *)c + place);
+}
+
+/* The bin of a class in any group; 0, which is always empty, if it has none. */
+static inline struct shmzone_bin *bin_of(struct shmzone_cache_head *c,
+					 uint32_t class, uint32_t group)
+{
+	return &c->bin[group ? load(c->bin_of[group - 1][class]) : class];
 }
 
 /* Nothing is moved across by the compiler. */
@@ -319,6 +331,36 @@ int client_ioctl(const struct shmz *z, unsigned long cmd, void *args);
 /* alloc.c: free by a system call; @bytes 0: of any size. */
 int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes);
 
+/*
+ * struct depot - what the process knows of its depot in the zone of a slot
+ * @holder: thread that has locked it
+ * @misses: attempts to lock it that failed
+ * @ready: the kernel has set up that cache of it
+ * @capacity: by group and class: that of bins of threads whose slots go there, or 0
+ * @level: by group and class: which cache is filled, or emptied, at present
+ */
+struct depot {
+	pid_t holder;
+	uint32_t misses;
+	bool ready[DEPOT_CACHES];
+	uint16_t capacity[SHMZONE_GROUPS][CLASS_MAX];
+	uint8_t level[SHMZONE_GROUPS][CLASS_MAX];
+};
+
+/* depot.c: this thread's cache is @own, and its bin is full, or empty. */
+
+/* Put half of the bin there, and @offset into the bin. */
+bool depot_put(const struct shmz *z, struct shmzone_cache_head *own,
+	       uint32_t class, uint32_t group, uint64_t offset);
+
+/* Fill half of the bin from there, as far as there is something. */
+bool depot_take(const struct shmz *z, struct shmzone_cache_head *own,
+		uint32_t class, uint32_t group);
+
+/* CACHE_DRAIN could not let the bin grow, and @freed half of it. */
+void depot_grow(const struct shmz *z, uint32_t class, uint32_t group,
+		uint32_t freed);
+
 /* region.c: which slot a handle has; on failure SLOT_NONE. */
 void slot_get(struct shmz *z, uint64_t zone_id);
 void slot_put(struct shmz *z);
@@ -332,6 +374,18 @@ int threads_init(void);
 
 /* The number of this thread, or -1 while it has none. */
 int thread_number(void);
+
+/* The thread id of this thread, which has a number. */
+pid_t thread_id(void);
+
+/* Whether there is no such thread in the process. */
+bool thread_has_vanished(pid_t id);
+
+/* Whether more than one thread has a number; a guess. */
+bool threads_are_many(void);
+
+/* All zeros in a new process. */
+struct depot *depot_of(uint32_t slot);
 
 /*
  * Waits: for what is no part of allocating or freeing. Signals are blocked

@@ -17,6 +17,7 @@
  * The lock is for opening and closing alone; it is free in the child of a fork.
  * A fork while another thread is in here costs the child a slot at worst.
  */
+#include <string.h>
 #include <sys/mman.h>
 
 #include "cache.h"
@@ -102,6 +103,7 @@ static uint32_t map_slot(struct shmz *z, uint64_t zone)
 		     SHMZONE_MMAP_CACHES)) {
 		slots[slot].region = region;
 		slots[slot].zone = zone;
+		memset(depot_of(slot), 0, sizeof(struct depot));
 		return slot;
 	}
 	if (slots[slot].region)

@@ -46,7 +46,7 @@
 
 /* Tests have fewer. */
 #ifndef THREADS_MAX
-#define THREADS_MAX	SHMZONE_CACHES_MAX
+#define THREADS_MAX	(SHMZONE_CACHES_MAX - DEPOT_CACHES)
 #endif
 
 /* Attempts that fail between two searches for threads that vanished. */
@@ -73,6 +73,7 @@ struct thread {
  * @count: numbers in @free
  * @free: numbers given back, last one last
  * @thread: by number
+ * @depot: by slot; these have their own locks
  */
 struct process {
 	bool lock;
@@ -84,6 +85,7 @@ struct process {
 	uint32_t count;
 	uint16_t free[THREADS_MAX];
 	struct thread thread[THREADS_MAX];
+	struct depot depot[SLOTS];
 };
 
 static struct process *process;
@@ -387,6 +389,26 @@ static void register_thread(struct process *p)
 		leave(p);
 	restore_signals(&signals);
 	errno = saved;
+}
+
+pid_t thread_id(void)
+{
+	return load(process->thread[mine - 1].id);
+}
+
+bool thread_has_vanished(pid_t id)
+{
+	return has_vanished(process, id);
+}
+
+bool threads_are_many(void)
+{
+	return load(process->next) - load(process->count) > 1;
+}
+
+struct depot *depot_of(uint32_t slot)
+{
+	return &process->depot[slot];
 }
 
 int thread_number(void)

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Threads of one process of which each frees what the other allocates: what is
+ * freed is handed over without the kernel, in zones of each kind that allows for it,
+ * across forks too; and what is on its way is no less counted, bounded and taken
+ * back than what threads have in their caches.
+ */
+#include <pthread.h>
+
+#include "kselftest_harness.h"
+#include "caches.h"
+#include "userlib.h"
+
+#define ZONE_BYTES	(64 * MIB)
+#define LIMIT		(16 * MIB)
+#define CEILING		MIB		/* of all its caches */
+#define BYTES		1000
+#define HANDFUL		32
+#define HANDFULS	60U
+
+/**
+ * struct pair - two threads
+ * @zone: the zone
+ * @turn: where they wait for each other
+ * @handfuls: how many are handed over
+ * @wrong: frees that failed, and objects that were written to
+ * @hand: the objects
+ */
+struct pair {
+	struct shmz *zone;
+	pthread_barrier_t turn;
+	unsigned int handfuls;
+	unsigned int wrong;
+	__u64 *hand[HANDFUL];
+};
+
+static void *lets_go(void *arg)
+{
+	struct pair *pair = arg;
+	unsigned int i, j;
+
+	for (i = 0; i < pair->handfuls; i++) {
+		pthread_barrier_wait(&pair->turn);
+		for (j = 0; j < HANDFUL; j++) {
+			if (*pair->hand[j] != i * HANDFUL + j + getpid())
+				pair->wrong++;
+			if (shmz_free(pair->zone, pair->hand[j]))
+				pair->wrong++;
+		}
+		pthread_barrier_wait(&pair->turn);
+	}
+	return NULL;
+}
+
+/* Gives how often something went wrong. */
+static int hand_over(struct shmz *zone, unsigned int handfuls)
+{
+	struct pair pair = { .zone = zone, .handfuls = handfuls };
+	pthread_t thread;
+	unsigned int i, j;
+
+	if (pthread_barrier_init(&pair.turn, NULL, 2) ||
+	    pthread_create(&thread, NULL, lets_go, &pair))
+		return 1;
+	for (i = 0; i < handfuls; i++) {
+		for (j = 0; j < HANDFUL; j++) {
+			pair.hand[j] = shmz_alloc(zone, BYTES);
+			if (!pair.hand[j])
+				return 1;
+			*pair.hand[j] = i * HANDFUL + j + getpid();
+		}
+		pthread_barrier_wait(&pair.turn);
+		pthread_barrier_wait(&pair.turn);
+	}
+	pthread_join(thread, NULL);
+	return pair.wrong;
+}
+
+/* Slots that the kernel was asked for. */
+static __u64 asked_for(struct shmz *zone)
+{
+	struct shmzone_class_figures figures;
+	int fd = shmz_fd(zone);
+
+	if (_try_class_stat(fd, class_of(fd, BYTES), 0, &figures))
+		return 0;
+	return figures.requests;
+}
+
+FIXTURE(depot) {
+	struct shmz *zone;
+};
+
+FIXTURE_VARIANT(depot) {
+	__u32 kind;
+};
+
+FIXTURE_VARIANT_ADD(depot, plain) {};
+
+FIXTURE_VARIANT_ADD(depot, owned) {
+	SHMZONE_CREATE_OWNED,
+};
+
+/* There the kernel sees each free. */
+FIXTURE_VARIANT_ADD(depot, checked) {
+	SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED,
+};
+
+FIXTURE_SETUP(depot)
+{
+	int fd = create_kind(control_fd(), variant->kind, ZONE_BYTES, LIMIT);
+
+	self->zone = not_null(shmz_adopt(fd));
+	ASSERT_EQ(0, hand_over(self->zone, HANDFULS));
+}
+
+FIXTURE_TEARDOWN(depot)
+{
+	ASSERT_TRUE(zone_consistent(shmz_fd(self->zone)));
+	shmz_close(self->zone);
+}
+
+TEST_F(depot, hands_over)
+{
+	__u64 before = asked_for(self->zone);
+
+	ASSERT_LT(0, before);
+	ASSERT_EQ(0, hand_over(self->zone, HANDFULS));
+	if (variant->kind & SHMZONE_CREATE_CHECKED)
+		return;
+	/* The periodic work may come in between, and take something back. */
+	ASSERT_GT(HANDFULS * HANDFUL / 2, asked_for(self->zone) - before);
+}
+
+TEST_F(depot, counted_bounded_and_taken_back)
+{
+	struct shmzone_stat stat = stat_of(shmz_fd(self->zone));
+
+	ASSERT_GE(CEILING, stat.out_cached_bytes);
+	ASSERT_EQ(0, live_objects(self->zone));
+	ASSERT_LE(0, shmz_reclaim_caches(self->zone));
+	ASSERT_EQ(0, stat_of(shmz_fd(self->zone)).out_cached_objects);
+}
+
+TEST_F(depot, idle)
+{
+	ASSERT_TRUE(comes_to_nothing(shmz_fd(self->zone)));
+}
+
+/* What lies there can be had by all who ask, to the last byte. */
+TEST_F(depot, at_the_limit)
+{
+	int fd = shmz_fd(self->zone);
+	__u64 bytes = 0;
+
+	while (shmz_alloc(self->zone, 64 * KIB))
+		bytes += 64 * KIB;
+	ASSERT_EQ(LIMIT, bytes);
+	ASSERT_EQ(0, stat_of(fd).out_cached_objects);
+}
+
+/* A child has its own, and its parent goes on with what it had. */
+TEST_F(depot, across_forks)
+{
+	pid_t child[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		child[i] = fork();
+		if (!child[i])
+			_exit(!!hand_over(self->zone, HANDFULS));
+	}
+	ASSERT_EQ(0, hand_over(self->zone, HANDFULS));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, end_child(child[i]));
+	ASSERT_EQ(0, live_objects(self->zone));
+}
+
+TEST_F(depot, beside_a_child_of_vfork)
+{
+	volatile int wrong = -1;
+	pid_t child = vfork();
+
+	if (!child) {
+		void *objects[HANDFUL];
+		int i;
+
+		for (i = 0; i < HANDFUL; i++)
+			objects[i] = shmz_alloc(self->zone, BYTES);
+		wrong = 0;
+		for (i = 0; i < HANDFUL; i++)
+			wrong += !objects[i] || shmz_free(self->zone, objects[i]);
+		_exit(0);
+	}
+	ASSERT_EQ(0, end_child(child));
+	ASSERT_EQ(0, wrong);
+	ASSERT_EQ(0, hand_over(self->zone, HANDFULS));
+	ASSERT_EQ(0, live_objects(self->zone));
+}
+
+TEST_HARNESS_MAIN

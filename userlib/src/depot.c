@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The depot: free slots that the threads of a process hand to each other.
+ *
+ * Where one thread frees what another allocates, the bins of the first are always
+ * full and those of the second always empty, and each slot would go through the kernel:
+ * out of one cache by CACHE_DRAIN, and into the other by CACHE_REFILL. So a process has
+ * a few caches more in a zone, which are no thread's. Who finds a bin full moves half of
+ * it there, and who finds one empty takes as much from there, before the kernel is asked.
+ * This is the depot of Bonwick and Adams ("Magazines and Vmem", 2001), or what
+ * tcmalloc calls a transfer cache.
+ *
+ * To the kernel these are caches as all others: what is in them comes back however the
+ * process ends, is counted, checked, and taken back when nobody uses it or memory is
+ * short. They grow by the same ceilings, and leave some of it to those of threads. In
+ * owned zones all caches of a process have the same owner. In checked zones, where the
+ * kernel sees each free first, there is no depot.
+ *
+ * When. Bins of threads grow first: the depot is for those that cannot any more. Their
+ * capacity is known once a CACHE_DRAIN had to free half of it. Then the depot's bin
+ * is to grow if it is full, or if it cannot, the next cache's: not so in a process of
+ * one thread, for which the depot is but memory. A guess that is wrong leads to the
+ * kernel, or to a shorter move.
+ *
+ * The lock is tried, and never waited for: who does not get it asks the kernel, as
+ * there would be no depot. So a holder that is stopped, or was interrupted by the very
+ * signal handler that tries, holds up nobody. The lock has the holder's thread id. One
+ * that vanished, by exit(2) alone, is found out after some attempts, and the lock
+ * goes to who looked. A process does without its depot for as long as a thread lives
+ * that left it by longjmp(3) out of a signal handler, or lent itself to a child of
+ * vfork(2) which was killed there; what is in the caches at work then comes back
+ * when it ends. In the child of fork(2) the depot is new, and the lock is free (thread.c).
+ *
+ * Order. Both caches are at work before what is in their bins is moved, so that the
+ * kernel takes neither back meanwhile. It is told that those of the depot are shared, or
+ * else it would take the end of who called last for the end of the work. For a call,
+ * which the kernel would refuse then, the depot is at rest, but locked. Slots are moved
+ * one by one, and each is out of its bin before it is in the other: none is ever in
+ * both, and at most one in none. What is freed goes in first, in place of the first that
+ * is moved. So a kill loses one object at most, as without a depot; and wherever its
+ * holder vanished, the bins are right.
+ */
+#include <unistd.h>
+
+#include "cache.h"
+
+/* Attempts that fail between two looks for a holder that vanished. */
+#define LOOK_EVERY	1024
+
+/* A bin of each cache for a class and group is a level of a stack. */
+static uint32_t cache_of(uint32_t level)
+{
+	return SHMZONE_CACHES_MAX - 1 - level;
+}
+
+static struct shmzone_cache_head *depot_cache(const struct shmz *z, uint32_t level)
+{
+	return slot_cache(z->slot, cache_of(level));
+}
+
+static bool try_lock(struct depot *d)
+{
+	pid_t self = thread_id(), holder = 0;
+
+	if (__atomic_compare_exchange_n(&d->holder, &holder, self, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return true;
+	if (__atomic_add_fetch(&d->misses, 1, __ATOMIC_RELAXED) % LOOK_EVERY ||
+	    !thread_has_vanished(holder))
+		return false;
+	return __atomic_compare_exchange_n(&d->holder, &holder, self, false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static void unlock(struct depot *d)
+{
+	__atomic_store_n(&d->holder, 0, __ATOMIC_RELEASE);
+}
+
+/*
+ * struct move - from bin to bin
+ * @from: words of the cache
+ * @out: its bin
+ * @to: words of the other
+ * @in: its bin
+ */
+struct move {
+	const uint64_t *from;
+	struct shmzone_bin *out;
+	uint64_t *to;
+	struct shmzone_bin *in;
+};
+
+static bool has_room(const struct shmzone_bin *b)
+{
+	return load(b->cur) != load(b->end);
+}
+
+static void push(const struct move *m, uint64_t offset)
+{
+	uint32_t cur = load(m->in->cur) + 1;
+
+	store(m->to[cur], offset);
+	barrier();
+	store(m->in->cur, cur);
+	barrier();
+}
+
+/* As many as there are and there is room for, up to @n. */
+static void move(const struct move *m, uint32_t n)
+{
+	uint64_t offset;
+	uint32_t cur;
+
+	while (n-- && has_room(m->in)) {
+		cur = load(m->out->cur);
+		offset = load(m->from[cur]);
+		if (!~offset)
+			break;
+		store(m->out->cur, cur - 1);
+		barrier();
+		push(m, offset);
+	}
+}
+
+static bool is_empty(const uint64_t *words, const struct shmzone_bin *b)
+{
+	return !~load(words[load(b->cur)]);
+}
+
+/*
+ * Whether a bin is full, and has at least that capacity. To look where its bottom would
+ * be then is not enough: below its true one there may be no memory.
+ */
+static bool is_full(const uint64_t *words, const struct shmzone_bin *b,
+		    uint32_t capacity)
+{
+	uint32_t cur = load(b->cur);
+
+	if (has_room(b))
+		return false;
+	while (capacity && ~load(words[cur])) {
+		capacity--;
+		cur--;
+	}
+	return !capacity;
+}
+
+static void move_init(struct move *m, struct shmzone_cache_head *out,
+		      struct shmzone_cache_head *in, uint32_t class, uint32_t group)
+{
+	m->from = (uint64_t *)out;
+	m->out = bin_of(out, class, group);
+	m->to = (uint64_t *)in;
+	m->in = bin_of(in, class, group);
+}
+
+/*
+ * Half of a bin, and @offset in place of it. That the depot has no room is found
+ * out before anything is done.
+ */
+static bool put_half(struct shmzone_cache_head *own, struct shmzone_cache_head *c,
+		     uint32_t class, uint32_t group, uint32_t capacity,
+		     uint64_t offset)
+{
+	uint64_t first, *words = (uint64_t *)own;
+	struct move m;
+
+	move_init(&m, own, c, class, group);
+	if (!is_full(words, m.out, capacity) || !has_room(m.in))
+		return false;
+	words += load(m.out->cur);
+	first = load(*words);
+	store(*words, offset);
+	barrier();
+	push(&m, first);
+	move(&m, capacity / 2 - 1);
+	return true;
+}
+
+/* It is empty, so that what it has room for is its capacity. */
+static bool take_half(struct shmzone_cache_head *own, struct shmzone_cache_head *c,
+		      uint32_t class, uint32_t group, uint32_t capacity)
+{
+	struct move m;
+
+	move_init(&m, c, own, class, group);
+	if (load(m.in->end) - load(m.in->cur) != capacity)
+		return false;
+	move(&m, capacity / 2);
+	return true;
+}
+
+/* The thread's cache and the depot, which it has locked: both are at work, or not. */
+static bool begin(struct shmzone_cache_head *own, struct shmzone_cache_head *c,
+		  uint32_t *key)
+{
+	*key = load(own->key);
+	if (!is_idle(*key))
+		return false;
+	cache_begin(own, SHMZONE_CACHE_BUSY);
+	cache_begin(c, SHMZONE_CACHE_BUSY);
+	return true;
+}
+
+/* All caches of a process have the same key. */
+static void end(struct shmzone_cache_head *own, struct shmzone_cache_head *c,
+		uint32_t key)
+{
+	cache_end(c, key);
+	cache_end(own, key);
+}
+
+/*
+ * The cache that has something, or room for something, of a class and group: that of
+ * the level, or one next to it. NULL: the depot is not for it yet.
+ */
+static struct shmzone_cache_head *find(const struct shmz *z, struct depot *d,
+				       uint32_t class, uint32_t group, bool room)
+{
+	uint8_t *level = &d->level[group][class];
+	struct shmzone_cache_head *c, *above;
+	const struct shmzone_bin *b;
+
+	if (!d->ready[*level])
+		return NULL;
+	c = depot_cache(z, *level);
+	b = bin_of(c, class, group);
+	if (room && !has_room(b) && *level + 1 < DEPOT_CACHES && d->ready[*level + 1]) {
+		above = depot_cache(z, *level + 1);
+		if (has_room(bin_of(above, class, group)))
+			++*level;
+	} else if (!room && is_empty((const uint64_t *)c, b) && *level) {
+		--*level;
+	}
+	return depot_cache(z, *level);
+}
+
+/* To put something there, or to take something. */
+static bool with_depot(const struct shmz *z, struct shmzone_cache_head *own,
+		       uint32_t class, uint32_t group, const uint64_t *put)
+{
+	struct depot *d = depot_of(z->slot);
+	uint32_t key, capacity = load(d->capacity[group][class]);
+	struct shmzone_cache_head *c;
+	bool done = false;
+
+	if (!capacity || !try_lock(d))
+		return false;
+	c = find(z, d, class, group, put);
+	if (c && begin(own, c, &key)) {
+		done = put ? put_half(own, c, class, group, capacity, *put) :
+			     take_half(own, c, class, group, capacity);
+		end(own, c, key);
+	}
+	unlock(d);
+	return done;
+}
+
+bool depot_put(const struct shmz *z, struct shmzone_cache_head *own,
+	       uint32_t class, uint32_t group, uint64_t offset)
+{
+	return with_depot(z, own, class, group, &offset);
+}
+
+bool depot_take(const struct shmz *z, struct shmzone_cache_head *own,
+		uint32_t class, uint32_t group)
+{
+	return with_depot(z, own, class, group, NULL);
+}
+
+/* Let one more bin, or a larger one, take what the thread's own did not. */
+static void grow(const struct shmz *z, struct depot *d, uint32_t class,
+		 uint32_t group)
+{
+	struct shmzone_cache_drain args = {
+		.size = sizeof(args),
+		.flags = SHMZONE_CACHE_DRAIN_SHARED,
+		.size_class = class,
+		.group = group,
+	};
+	uint8_t *level = &d->level[group][class];
+	struct shmzone_cache_head *c = depot_cache(z, *level);
+	const struct shmzone_bin *b;
+
+	/* A cache may not be touched before the kernel had memory for it. */
+	if (d->ready[*level]) {
+		b = bin_of(c, class, group);
+		if (has_room(b))
+			return;
+		if (is_full((const uint64_t *)c, b, d->capacity[group][class])) {
+			if (*level + 1 == DEPOT_CACHES)
+				return;
+			++*level;
+		}
+	}
+	args.cache = cache_of(*level);
+	if (!lib_ioctl(z->fd, SHMZONE_CACHE_DRAIN, &args))
+		d->ready[*level] = true;
+}
+
+void depot_grow(const struct shmz *z, uint32_t class, uint32_t group,
+		uint32_t freed)
+{
+	struct depot *d = depot_of(z->slot);
+
+	/* What one keeps for itself is memory that nobody else has. */
+	if (!threads_are_many() || !try_lock(d))
+		return;
+	store(d->capacity[group][class], 2 * freed);
+	grow(z, d, class, group);
+	unlock(d);
+}
