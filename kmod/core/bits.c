@@ -112,7 +112,10 @@ u32 bits_find(const u64 *map, u32 n)
 	u32 i, run = 0;
 	u64 runs;
 
-	for (i = 0; i < BITS_CHUNK_WORDS; i++) {
+	/* Chunks are filled from their start. */
+	for (i = 0; i < BITS_CHUNK_WORDS - 1 && !~map[i]; i++)
+		;
+	for (; i < BITS_CHUNK_WORDS; i++) {
 		u32 start = map[i] ? __ffs64(map[i]) : 64;
 
 		if (run + start >= n)

@@ -259,6 +259,8 @@ static void path_set(struct dir *dir, u64 first, u64 end, u64 entry,
 	if (dir->top != dir_top(dir))
 		dir_publish(dir);
 	more = leaf_set(dir_slot_node(*slot), first, end, entry);
+	if (!more)
+		return;
 	dir->empty -= !slot_used(*slot);
 	slot_count(slot, more);
 	dir->empty += !slot_used(*slot);

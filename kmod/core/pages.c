@@ -133,6 +133,11 @@ static u64 find_below(const struct pages_entry *entry, u64 base, u32 n, u64 hint
 		base += i * LEVEL_PAGES(level - 1);
 		for (run = 0; i < FANOUT; i++) {
 			sum = node->entry[i].sum;
+			if (sum == SUM_NONE) {
+				run = 0;
+				base += LEVEL_PAGES(level - 1);
+				continue;
+			}
 			start = sum_below(sum, 0);
 			if (run + start >= n)
 				return base - run;
