@@ -87,7 +87,7 @@ static u32 page_last_slot(const struct class_info *info, u32 page)
 }
 
 /* The bits of a word whose slots lie on dirty pages alone. */
-static u64 word_dirty(const struct slab *slab, u32 word)
+static noinline u64 word_dirty(const struct slab *slab, u32 word)
 {
 	const struct class_info *info = &class_table[slab_class(slab)];
 	u64 dirty = ~0ULL;
@@ -115,14 +115,28 @@ static void note_dirty(struct slab *slab, u64 first, u64 last)
 }
 
 /* The offsets of @n neighbours, the first of which is at @base. */
-static inline void list_run(u64 *offsets, u64 base, u32 bytes, u32 n)
+static inline void list_run(u64 *offsets, u64 base, u64 bytes, u32 n)
 {
-	/* Four at a time: this is most of what a batch from a fresh slab costs. */
-	for (; n >= 4; n -= 4, offsets += 4, base += 4 * (u64)bytes) {
+	u64 twice = 2 * bytes, odd = base + bytes;
+
+	/* Eight at a time: this is most of what a batch from a fresh slab costs. */
+	for (; n >= 8; n -= 8, offsets += 8) {
 		offsets[0] = base;
-		offsets[1] = base + bytes;
-		offsets[2] = base + 2 * (u64)bytes;
-		offsets[3] = base + 3 * (u64)bytes;
+		base += twice;
+		offsets[1] = odd;
+		odd += twice;
+		offsets[2] = base;
+		base += twice;
+		offsets[3] = odd;
+		odd += twice;
+		offsets[4] = base;
+		base += twice;
+		offsets[5] = odd;
+		odd += twice;
+		offsets[6] = base;
+		base += twice;
+		offsets[7] = odd;
+		odd += twice;
 	}
 	for (; n; n--, base += bytes)
 		*offsets++ = base;
@@ -170,6 +184,12 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 			usable &= word_dirty(slab, word);
 		if (!usable)
 			continue;
+		if (!~usable && n - got >= 64) {
+			list_run(offsets + got, start + (u64)word * 64 * bytes, bytes, 64);
+			slab->bits[word] = 0;
+			got += 64;
+			continue;
+		}
 		left = usable;
 		got += take_word(&left, start + (u64)word * 64 * bytes, bytes, offsets + got,
 				 n - got);
