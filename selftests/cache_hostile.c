@@ -85,29 +85,12 @@ TEST(scribbling)
 	struct shmzone_cache *caches = map_caches_ok(zone, 2);
 	struct scribble s = { .caches = caches, .seed = 3 };
 	pid_t peer = start_child(goes_on, &zone);
-	unsigned int i, seed = 1;
+	__u64 random = 1;
+	int i;
 
 	ASSERT_EQ(0, pthread_create(&s.thread, NULL, scribbles, &s));
-	for (i = 0; i < 4000; i++) {
-		__u32 class = 1 + rand_r(&seed) % (SHMZONE_CLASSES - 1);
-		__u32 group = rand_r(&seed) % 3 ? 0 : rand_r(&seed) % 16;
-
-		switch (rand_r(&seed) % 8) {
-		case 0:
-			_try_reclaim(zone, NULL);
-			break;
-		case 1:
-			_try_drain_all(zone, 0);
-			break;
-		case 2:
-		case 3:
-		case 4:
-			_try_drain(zone, 0, class, group, NULL);
-			break;
-		default:
-			_try_refill(zone, 0, class, group, NULL);
-		}
-	}
+	for (i = 0; i < 4000; i++)
+		_try_anything(zone, 0, &random);
 	ASSERT_EQ(0, end_child(peer));
 	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
 	pthread_join(s.thread, NULL);

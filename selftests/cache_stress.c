@@ -7,12 +7,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
-#include "utils.h"
 #include "caches.h"
+#include "crowd.h"
 
 #define WORKERS		3
 #define HELD		40
@@ -20,27 +19,15 @@
 #define ZONE_BYTES	(4 * MIB)
 
 /* Seconds that a stress lasts. */
-static int stress_seconds(void)
+static double stress_seconds(void)
 {
-	const char *text = getenv("SHMZONE_STRESS_SECONDS");
-
-	return text ? atoi(text) : 5;
+	return seconds_of("SHMZONE_STRESS_SECONDS", 5);
 }
 
 /* Or until stock was taken back as often as that. */
 static unsigned long revocations_wanted(void)
 {
-	const char *text = getenv("SHMZONE_REVOCATIONS");
-
-	return text ? strtoul(text, NULL, 0) : ULONG_MAX;
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
+	return number_of("SHMZONE_REVOCATIONS", ULONG_MAX);
 }
 
 /**

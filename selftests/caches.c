@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "caches.h"
+#include "crowd.h"
 
 void (*cache_dawdle)(void);
 
@@ -149,6 +150,28 @@ int _try_handover(int zone, unsigned long cmd, __u64 offset, __u64 client)
 	};
 
 	return _try_call(zone, cmd, &args);
+}
+
+void _try_anything(int zone, __u32 cache, __u64 *random)
+{
+	__u32 class = 1 + next_random(random) % (SHMZONE_CLASSES - 1);
+	__u32 group = next_random(random) % 4 ? 0 : next_random(random) % SHMZONE_GROUPS;
+
+	switch (next_random(random) % 8) {
+	case 0:
+		_try_drain_all(zone, cache);
+		break;
+	case 1:
+		_try_reclaim(zone, NULL);
+		break;
+	case 2:
+	case 3:
+	case 4:
+		_try_drain(zone, cache, class, group, NULL);
+		break;
+	default:
+		_try_refill(zone, cache, class, group, NULL);
+	}
 }
 
 __u32 class_of(int zone, __u64 bytes)

@@ -35,6 +35,9 @@ int _try_sync(int zone, __u64 client, __u64 timeout_ns);
 /* GIVE, OFFER or TAKE one object. */
 int _try_handover(int zone, unsigned long cmd, __u64 offset, __u64 client);
 
+/* Any one of these, with any class and group; what comes of it is not told. */
+void _try_anything(int zone, __u32 cache, __u64 *random);
+
 /* The class of objects of that size. */
 __u32 class_of(int zone, __u64 bytes);
 

@@ -39,13 +39,6 @@ static void find_seeds(glob_t *seeds)
 		seeds->gl_pathc = 0;
 }
 
-static unsigned long number_of(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoul(text, NULL, 0) : otherwise;
-}
-
 /* What the main process and its workers share. */
 struct shared {
 	struct report reports[WORKERS_MAX];

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -25,25 +24,10 @@
 
 struct shared *shared;
 
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-__u32 next_random(__u64 *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 33;
-}
-
 /* Remember what went wrong first, and stop all. */
 void wrong(const char *what, int ret)
 {
-	if (!__atomic_exchange_n(&shared->is_wrong, true, __ATOMIC_SEQ_CST))
-		snprintf(shared->wrong, sizeof(shared->wrong), "%s: %d", what, ret);
+	note_wrong(&shared->wrong, what, ret);
 }
 
 /* Whether a result is one of those allowed, of which 0 ends the list. */
@@ -126,7 +110,7 @@ static int act_in_threads(void *arg)
 static bool run_race(const struct race *race, double duration)
 {
 	pid_t children[PROCESSES];
-	double end = seconds() + duration;
+	double end = now() + duration;
 	bool well = true;
 	int i;
 
@@ -141,7 +125,7 @@ static bool run_race(const struct race *race, double duration)
 		race->begin();
 	for (i = 0; i < PROCESSES; i++)
 		children[i] = start_child(act_in_threads, (void *)race);
-	while (seconds() < end && !shared->is_wrong)
+	while (now() < end && !shared->wrong.is)
 		usleep(10000);
 	__atomic_store_n(&shared->over, true, __ATOMIC_SEQ_CST);
 	for (i = 0; i < PROCESSES; i++)
@@ -151,21 +135,21 @@ static bool run_race(const struct race *race, double duration)
 	if (!zone_consistent(shared->zone))
 		wrong("the allocator contradicts itself", 0);
 	close(shared->zone);
-	if (shared->is_wrong)
-		ksft_print_msg("%s\n", shared->wrong);
-	return well && !shared->is_wrong;
+	if (shared->wrong.is)
+		ksft_print_msg("%s\n", shared->wrong.what);
+	return well && !shared->wrong.is;
 }
 
 static void test_race(const struct race *race, double duration, __u64 zones)
 {
-	double start = seconds(), once = race->end ? duration : duration / 8;
+	double start = now(), once = race->end ? duration : duration / 8;
 	bool well = true;
 
-	shared->is_wrong = false;
+	shared->wrong.is = false;
 	shared->rounds = 0;
 	do {
 		well = run_race(race, once);
-	} while (well && seconds() - start < duration);
+	} while (well && now() - start < duration);
 	well = zones_become(shared->control, zones) && well;
 	ksft_test_result(well, "races: %s\n", race->name);
 	ksft_print_msg("%lu rounds\n", shared->rounds);
@@ -198,8 +182,7 @@ static void test_kcsan(long before)
 
 int main(void)
 {
-	const char *text = getenv("SHMZONE_SECONDS");
-	double duration = text ? atof(text) : 14;
+	double duration = seconds_of("SHMZONE_SECONDS", 14);
 	struct shmzone_info info;
 	long before = watched();
 	size_t i;

@@ -6,7 +6,7 @@
 #ifndef SHMZONE_SELFTESTS_RACES_H
 #define SHMZONE_SELFTESTS_RACES_H
 
-#include "utils.h"
+#include "crowd.h"
 
 #define ZONE_BYTES	(16 * MIB)
 #define OBJECTS		8
@@ -18,8 +18,8 @@ struct shared {
 	__u64 objects[OBJECTS];
 	unsigned long swaps, rounds, waits;
 	int sealed;
-	bool over, is_wrong;
-	char wrong[200];
+	bool over;
+	struct wrong wrong;
 };
 
 extern struct shared *shared;
@@ -27,7 +27,6 @@ extern struct shared *shared;
 /* 0 ends the list of errors that may come of a call. */
 #define ALLOW(...)	((const int[]) { __VA_ARGS__, 0 })
 
-__u32 next_random(__u64 *state);
 void wrong(const char *what, int ret);
 void expect(const char *what, int ret, const int *allowed);
 

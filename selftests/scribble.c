@@ -15,12 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
-#include "utils.h"
 #include "caches.h"
+#include "crowd.h"
 
 #define SECONDS		4
 #define SECONDS_MORE	120
@@ -38,24 +37,12 @@ struct shared {
 	unsigned long rounds[SCRIBBLERS];
 	unsigned long stores[SCRIBBLERS], faults[SCRIBBLERS];
 	unsigned long operations[OTHERS], refused[OTHERS];
-	char wrong[160];
+	struct wrong wrong;
 };
-
-static void wrong(struct shared *shared, const char *what, long ret)
-{
-	if (!shared->wrong[0])
-		snprintf(shared->wrong, sizeof(shared->wrong), "%s: %ld", what, ret);
-}
-
-static __u32 next_random(__u64 *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 33;
-}
 
 static bool has_ended(const struct shared *shared)
 {
-	return __atomic_load_n(&shared->end, __ATOMIC_RELAXED) || shared->wrong[0];
+	return __atomic_load_n(&shared->end, __ATOMIC_RELAXED) || shared->wrong.is;
 }
 
 /* Who scribbles. */
@@ -122,29 +109,6 @@ static void scribble_cache(struct shmzone_cache *cache, __u64 *random)
 		cache_be_busy(cache);
 }
 
-/* And uses it, so that the kernel looks at what stands there. */
-static void use_scribbled(int zone, __u64 *random)
-{
-	__u32 class = 1 + next_random(random) % (SHMZONE_CLASSES - 1);
-	__u32 group = next_random(random) % 4 ? 0 : next_random(random) % SHMZONE_GROUPS;
-
-	switch (next_random(random) % 8) {
-	case 0:
-		_try_drain_all(zone, 0);
-		break;
-	case 1:
-		_try_reclaim(zone, NULL);
-		break;
-	case 2:
-	case 3:
-	case 4:
-		_try_drain(zone, 0, class, group, NULL);
-		break;
-	default:
-		_try_refill(zone, 0, class, group, NULL);
-	}
-}
-
 static int scribbles(struct shared *shared, unsigned int number)
 {
 	char *data = map_data(shared->zone, ZONE_BYTES, PROT_READ | PROT_WRITE);
@@ -161,7 +125,8 @@ static int scribbles(struct shared *shared, unsigned int number)
 		scribble_data(shared, number, data, &random);
 		for (i = 0; i < 8; i++) {
 			scribble_cache(caches, &random);
-			use_scribbled(shared->zone, &random);
+			/* And uses it, so that the kernel looks at what stands there. */
+			_try_anything(shared->zone, 0, &random);
 		}
 		shared->rounds[number]++;
 	}
@@ -201,9 +166,9 @@ static int use_the_zone(struct shared *shared, unsigned int number)
 		}
 		/* Scribblers leave slots behind, and free what is not theirs. */
 		if (error < 0 && error != -ENOMEM && error != -EINVAL)
-			wrong(shared, "one of the others gets an error", error);
+			note_wrong(&shared->wrong, "one of the others gets an error", error);
 		if (*object >= ZONE_BYTES)
-			wrong(shared, "what was allocated is not there", *object);
+			note_wrong(&shared->wrong, "what was allocated is not there", *object);
 		shared->operations[number]++;
 	}
 	/* Of those that waited. */
@@ -270,21 +235,6 @@ FIXTURE_TEARDOWN(scribble)
 	close(self->control);
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
-static double seconds(void)
-{
-	const char *text = getenv("SHMZONE_SCRIBBLE_SECONDS");
-
-	return text ? atof(text) : SECONDS;
-}
-
 /* Whatever is there, whoever has it: what scribblers have lost in the first place. */
 static void free_much(int zone)
 {
@@ -313,17 +263,17 @@ static bool is_much(const struct shared *shared)
 /* All the while, and in every state. */
 static void look_on(struct shared *shared)
 {
-	double end = now() + seconds(), latest = end + SECONDS_MORE;
+	double end = now() + seconds_of("SHMZONE_SCRIBBLE_SECONDS", SECONDS), latest = end + SECONDS_MORE;
 	struct shmzone_stat stat;
 	__u64 offset;
 
-	while (!shared->wrong[0] &&
+	while (!shared->wrong.is &&
 	       (now() < end || (now() < latest && !is_much(shared)))) {
 		if (!zone_consistent(shared->zone))
-			wrong(shared, "the allocator contradicts itself", 0);
+			note_wrong(&shared->wrong, "the allocator contradicts itself", 0);
 		if (_try_stat(shared->zone, &stat) ||
 		    stat.out_taken_bytes > stat.out_limit_bytes)
-			wrong(shared, "the figures make no sense", 0);
+			note_wrong(&shared->wrong, "the figures make no sense", 0);
 		/* What is free can be had, and what is had can be freed. */
 		if (_try_alloc_in(shared->zone, 9, 200, 1, &offset) == 1)
 			_try_free_at(shared->zone, offset);
@@ -372,9 +322,9 @@ TEST_F_TIMEOUT(scribble, over_data_and_caches, 3600)
 	TH_LOG("%llu bad bins, %llu bad frees, %llu live", stat.out_bad_bins,
 	       stat.out_bad_not_live + stat.out_bad_outside + stat.out_bad_interior +
 	       stat.out_bad_misaligned, stat.out_live_objects);
-	if (shared->wrong[0])
-		TH_LOG("wrong: %s", shared->wrong);
-	ASSERT_EQ(0, shared->wrong[0]);
+	if (shared->wrong.is)
+		TH_LOG("wrong: %s", shared->wrong.what);
+	ASSERT_FALSE(shared->wrong.is);
 	ASSERT_LT(0, rounds);
 	ASSERT_LT(0, operations);
 	ASSERT_LT(0, stat.out_bad_bins);

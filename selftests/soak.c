@@ -26,11 +26,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kselftest.h"
-#include "utils.h"
+#include "crowd.h"
 
 #define WORKERS		4
 #define HELD		96
@@ -50,31 +49,16 @@ struct shared {
 	unsigned long probes;
 	double slowest_probe;
 	bool over;
-	char wrong[160];
+	struct wrong wrong;
 };
 
 static struct shared *shared;
 static int control;
 static char name[32];
 
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-static __u32 next_random(__u64 *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 33;
-}
-
 static void wrong(const char *what, int ret)
 {
-	if (!shared->wrong[0])
-		snprintf(shared->wrong, sizeof(shared->wrong), "%s: %d", what, ret);
+	note_wrong(&shared->wrong, what, ret);
 }
 
 struct worker {
@@ -203,7 +187,7 @@ static pid_t start_worker(int number, __u64 seed)
 		return pid;
 	setpgid(0, 0);
 	be_elsewhere(&worker);
-	while (!shared->wrong[0])
+	while (!shared->wrong.is)
 		work_once(&worker);
 	_exit(0);
 }
@@ -244,12 +228,12 @@ static pid_t start_prober(int zone, char *data)
 	if (pid)
 		return pid;
 	while (!shared->over) {
-		double start = seconds(), took;
+		double start = now(), took;
 		const char *error = probe(zone, data);
 
 		if (error)
 			wrong(error, 0);
-		took = seconds() - start;
+		took = now() - start;
 		if (took > shared->slowest_probe)
 			shared->slowest_probe = took;
 		shared->probes++;
@@ -302,7 +286,7 @@ static void note_load(int zone, struct tally *tally)
 static void kill_and_replace(int zone, pid_t *workers, double end, __u64 *random,
 			     struct tally *tally)
 {
-	while (seconds() < end && !shared->wrong[0]) {
+	while (now() < end && !shared->wrong.is) {
 		int victim = next_random(random) % WORKERS;
 
 		usleep(20000 + next_random(random) % 200000);
@@ -347,7 +331,7 @@ static void run_epoch(__u32 kind, double duration, __u64 *random, struct tally *
 	prober = start_prober(zone, data);
 	for (i = 0; i < WORKERS; i++)
 		workers[i] = start_worker(i, next_random(random));
-	kill_and_replace(zone, workers, seconds() + duration, random, tally);
+	kill_and_replace(zone, workers, now() + duration, random, tally);
 	for (i = 0; i < WORKERS; i++, tally->kills++)
 		kill_worker(workers[i]);
 	for (i = 0; i < WORKERS; i++)
@@ -441,27 +425,26 @@ static bool soak(double duration, __u64 *random, struct tally *tally)
 		0, SHMZONE_CREATE_STRICT, SHMZONE_CREATE_COMMITTED,
 		SHMZONE_CREATE_STRICT | SHMZONE_CREATE_COMMITTED,
 	};
-	double epoch = duration / ARRAY_SIZE(kinds), end = seconds() + duration, next;
+	double epoch = duration / ARRAY_SIZE(kinds), end = now() + duration, next;
 	size_t i;
 
 	if (epoch > 60)
 		epoch = 60;
-	next = seconds() + 60;
-	for (i = 0; (i < ARRAY_SIZE(kinds) || seconds() < end) && !shared->wrong[0]; i++) {
+	next = now() + 60;
+	for (i = 0; (i < ARRAY_SIZE(kinds) || now() < end) && !shared->wrong.is; i++) {
 		run_epoch(kinds[i % ARRAY_SIZE(kinds)], epoch, random, tally);
-		if (seconds() > next) {
+		if (now() > next) {
 			tell(tally);
-			next = seconds() + 60;
+			next = now() + 60;
 		}
 	}
-	return !shared->wrong[0];
+	return !shared->wrong.is;
 }
 
 int main(void)
 {
-	const char *text = getenv("SHMZONE_SECONDS"), *seed = getenv("SHMZONE_SEED");
-	double duration = text ? atof(text) : 20;
-	__u64 random = seed ? strtoull(seed, NULL, 0) : 1;
+	double duration = seconds_of("SHMZONE_SECONDS", 20);
+	__u64 random = number_of("SHMZONE_SEED", 1);
 	struct tally tally = { 0 }, warm = { 0 };
 	struct shmzone_info info;
 	struct memory before;
@@ -483,7 +466,7 @@ int main(void)
 	well = soak(duration, &random, &tally);
 	tell(&tally);
 	if (!well)
-		ksft_print_msg("%s\n", shared->wrong);
+		ksft_print_msg("%s\n", shared->wrong.what);
 	ksft_test_result(well, "soak: the zone is usable at every moment\n");
 	ksft_test_result(zones_become(control, info.out_zones), "soak: no zone is left\n");
 	ksft_test_result(memory_is_back(&before), "soak: memory comes back\n");

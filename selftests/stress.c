@@ -6,10 +6,9 @@
  * figures agree with what is left.
  */
 #include <pthread.h>
-#include <time.h>
 
 #include "kselftest_harness.h"
-#include "utils.h"
+#include "crowd.h"
 
 #define ZONE_BYTES	(256 * MIB)
 #define PROCESSES	4
@@ -41,20 +40,6 @@ FIXTURE_TEARDOWN(stress)
 	close(self->zone);
 	EXPECT_TRUE(zones_become(self->control, self->zones));
 	close(self->control);
-}
-
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-static __u32 next_random(__u64 *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 33;
 }
 
 /* One thread's objects: batches of one size each. */
@@ -117,10 +102,10 @@ static void give_back(struct worker *worker, struct batch *batch)
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
-	double end = seconds() + SECONDS;
+	double end = now() + SECONDS;
 	int i;
 
-	while (!worker->wrong && seconds() < end) {
+	while (!worker->wrong && now() < end) {
 		struct batch *batch;
 
 		batch = &worker->held[next_random(&worker->random) % HELD];
@@ -221,11 +206,11 @@ static int work_until_killed(void *arg)
 
 TEST_F(stress, workers_are_killed)
 {
-	double end = seconds() + SECONDS;
+	double end = now() + SECONDS;
 	pid_t steady = start_child(work_in_threads, self);
 	int kills = 0;
 
-	while (seconds() < end) {
+	while (now() < end) {
 		pid_t victim = start_child(work_until_killed, self);
 
 		usleep(20000 + victim * 7919 % 50000);
@@ -248,11 +233,11 @@ static int free_at_random(void *arg)
 {
 	FIXTURE_DATA(stress) *self = arg;
 	__u64 random = getpid();
-	double end = seconds() + SECONDS;
+	double end = now() + SECONDS;
 	__u64 offsets[32];
 	int i;
 
-	while (seconds() < end) {
+	while (now() < end) {
 		for (i = 0; i < 32; i++)
 			offsets[i] = next_random(&random) % (4 * MIB) & ~7ULL;
 		for (i = 0; i < 32; i++)
@@ -282,10 +267,10 @@ TEST_F(stress, wild_frees_cannot_break_the_figures)
 static int create_use_and_drop(void *arg)
 {
 	FIXTURE_DATA(stress) *self = arg;
-	double end = seconds() + SECONDS;
+	double end = now() + SECONDS;
 	__u64 random = getpid();
 
-	while (seconds() < end) {
+	while (now() < end) {
 		int zone = _try_create(self->control, 64 * MIB);
 		__u64 offset;
 		char *data;
@@ -327,7 +312,7 @@ static void *map_and_unmap(void *arg)
 {
 	struct mapper *mapper = arg;
 
-	while (seconds() < mapper->end) {
+	while (now() < mapper->end) {
 		volatile __u32 *map = map_pages(mapper->test->zone, ZONE_BYTES,
 						PROT_READ);
 		size_t i;
@@ -345,14 +330,14 @@ static void *map_and_unmap(void *arg)
 
 TEST_F(stress, page_map_is_faulted_while_it_appears)
 {
-	struct mapper mapper = { .test = self, .end = seconds() + SECONDS };
+	struct mapper mapper = { .test = self, .end = now() + SECONDS };
 	pthread_t threads[2];
 	__u64 offset;
 	int i;
 
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, map_and_unmap, &mapper));
-	while (seconds() < mapper.end) {
+	while (now() < mapper.end) {
 		int old = self->zone;
 		int zone = create(self->control, ZONE_BYTES);
 

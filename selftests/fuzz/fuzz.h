@@ -18,6 +18,8 @@
 #include <sys/types.h>
 #include <linux/shmzone.h>
 
+#include "../crowd.h"
+
 #define CALLS_MAX	24
 #define ARGS_MAX	12
 #define WORKERS_MAX	8
@@ -38,10 +40,9 @@ struct program {
 };
 
 /* program.c */
-uint32_t next_random(uint64_t *state);
-void program_random(struct program *program, uint64_t *random);
+void program_random(struct program *program, __u64 *random);
 void program_mutate(struct program *program, const struct program *other,
-		    uint64_t *random);
+		    __u64 *random);
 void program_print(const struct program *program, FILE *to);
 bool program_read(struct program *program, FILE *from);
 
@@ -149,7 +150,5 @@ struct plan {
 /* worker.c: true if nothing was found. */
 bool worker_run(const struct plan *plan, unsigned int worker,
 		struct report *report, char **seeds, int count);
-
-double now(void);
 
 #endif /* SHMZONE_SELFTESTS_FUZZ_H */

@@ -9,14 +9,8 @@
 
 #include "fuzz.h"
 
-uint32_t next_random(uint64_t *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 33;
-}
-
 /* Mostly what makes sense, then what nearly does, then anything. */
-static uint16_t random_argument(uint64_t *random)
+static uint16_t random_argument(__u64 *random)
 {
 	switch (next_random(random) % 8) {
 	case 0:
@@ -31,7 +25,7 @@ static uint16_t random_argument(uint64_t *random)
 	}
 }
 
-static unsigned int random_op(uint64_t *random)
+static unsigned int random_op(__u64 *random)
 {
 	unsigned int sum = 0, at, op;
 
@@ -43,7 +37,7 @@ static unsigned int random_op(uint64_t *random)
 	return op;
 }
 
-static void random_call(struct call *call, uint64_t *random)
+static void random_call(struct call *call, __u64 *random)
 {
 	unsigned int i;
 
@@ -53,7 +47,7 @@ static void random_call(struct call *call, uint64_t *random)
 		call->args[i] = random_argument(random);
 }
 
-void program_random(struct program *program, uint64_t *random)
+void program_random(struct program *program, __u64 *random)
 {
 	unsigned int i;
 
@@ -86,7 +80,7 @@ static void remove_call(struct program *program, unsigned int at)
 
 /* Its end replaced by the end of another one. */
 static void splice(struct program *program, const struct program *other,
-		   uint64_t *random)
+		   __u64 *random)
 {
 	unsigned int from = next_random(random) % other->count;
 
@@ -96,7 +90,7 @@ static void splice(struct program *program, const struct program *other,
 }
 
 static void mutate_once(struct program *program, const struct program *other,
-			uint64_t *random)
+			__u64 *random)
 {
 	unsigned int at = next_random(random) % program->count;
 	struct call *call = &program->calls[at];
@@ -128,7 +122,7 @@ static void mutate_once(struct program *program, const struct program *other,
 }
 
 void program_mutate(struct program *program, const struct program *other,
-		    uint64_t *random)
+		    __u64 *random)
 {
 	unsigned int times = 1 + next_random(random) % 4;
 

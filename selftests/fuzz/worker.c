@@ -28,10 +28,8 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "../utils.h"
 #include "fuzz.h"
 
 #define KEPT_MAX	2048
@@ -51,7 +49,7 @@ struct worker {
 	bool running;			/* @current has begun and is not judged */
 	struct program current;
 	struct outcome outcome;
-	uint64_t random;
+	__u64 random;
 	int zone;
 	int tainted;			/* /proc/sys/kernel/tainted */
 	char taint[32];
@@ -59,14 +57,6 @@ struct worker {
 	unsigned int kept_count;
 	struct program kept[KEPT_MAX];
 };
-
-double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
 
 static void finding(struct worker *worker, const char *what)
 {
