@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Caches in strict and committed zones: a slot in a cache is taken, and so are the
- * pages it lies on, until the last one of its slab has left the cache.
+ * Caches in strict and committed zones, with owners and without: a slot in a cache is
+ * taken, and so are the pages it lies on, until the last one of its slab has left the
+ * cache.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -29,6 +30,14 @@ FIXTURE_VARIANT_ADD(kinds, strict) {
 
 FIXTURE_VARIANT_ADD(kinds, strict_committed) {
 	.kind = SHMZONE_CREATE_STRICT | SHMZONE_CREATE_COMMITTED,
+};
+
+FIXTURE_VARIANT_ADD(kinds, strict_owned) {
+	.kind = SHMZONE_CREATE_STRICT | SHMZONE_CREATE_OWNED,
+};
+
+FIXTURE_VARIANT_ADD(kinds, strict_checked) {
+	.kind = SHMZONE_CREATE_STRICT | SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED,
 };
 
 FIXTURE_SETUP(kinds)
@@ -116,11 +125,14 @@ TEST_F(kinds, revoked)
 TEST_F(kinds, unmapped)
 {
 	volatile char *slot;
+	long client;
 
 	ASSERT_EQ(50, cache_fill(self->zone, self->caches, 0, self->class, 50));
 	slot = next_slot(self, 0);
 	*slot = 1;
+	client = client_of(self->zone);
 	ASSERT_EQ(0, munmap(self->caches, 2 * SHMZONE_CACHE_BYTES));
+	sync_client(self->zone, client, 0);
 	slab_is_gone(slot);
 }
 

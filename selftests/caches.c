@@ -304,6 +304,27 @@ bool comes_to_nothing(int zone)
 	return false;
 }
 
+/* Refills bring more than was asked for. */
+static void trim(int zone, struct shmzone_cache *cache, __u32 class, unsigned int n)
+{
+	__u64 offset;
+
+	while (cache_used(cache, class) > n && pop(cache, class, &offset))
+		if (_try_free_at(zone, offset) != 1)
+			break;
+}
+
+/* Where what is freed does not come into the stock: refills, of which each brings more. */
+static void fill_by_refills(int zone, struct shmzone_cache *cache, unsigned int index,
+			    __u32 class, unsigned int n)
+{
+	while (cache_used(cache, class) < n) {
+		trim(zone, cache, class, 0);
+		if (_try_refill(zone, index, class, 0, NULL))
+			break;
+	}
+}
+
 unsigned int cache_fill(int zone, struct shmzone_cache *caches, unsigned int index,
 			__u32 class, unsigned int n)
 {
@@ -320,9 +341,8 @@ unsigned int cache_fill(int zone, struct shmzone_cache *caches, unsigned int ind
 	for (i = 0; i < got; i++)
 		if (cache_free(zone, caches, index, class, offsets[i]))
 			return i;
-	/* Refills bring more than was asked for. */
-	while (cache_used(cache, class) > n && pop(cache, class, &offsets[0]))
-		if (_try_free_at(zone, offsets[0]) != 1)
-			break;
+	if (!(cache->head.key & SHMZONE_CACHE_CHECKED))
+		fill_by_refills(zone, cache, index, class, n);
+	trim(zone, cache, class, n);
 	return cache_used(cache, class);
 }

@@ -36,6 +36,7 @@
 struct told {
 	int zone;
 	__u32 class;
+	bool owned;
 	long client;
 	pid_t other;		/* a process of its own making */
 	unsigned int calls;	/* by its threads */
@@ -67,6 +68,10 @@ FIXTURE_VARIANT_ADD(death, owned) {
 	.kind = SHMZONE_CREATE_OWNED,
 };
 
+FIXTURE_VARIANT_ADD(death, checked) {
+	.kind = SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED,
+};
+
 FIXTURE_SETUP(death)
 {
 	struct shmzone_info args;
@@ -80,10 +85,11 @@ FIXTURE_SETUP(death)
 	self->zone = create_kind(self->control, variant->kind, ZONE_BYTES, 0);
 	self->told->zone = self->zone;
 	self->told->class = class_of(self->zone, 64);
+	self->told->owned = variant->kind & SHMZONE_CREATE_OWNED;
 	/* Who has no caches cannot allocate there. */
-	if (variant->kind & SHMZONE_CREATE_OWNED)
+	if (self->told->owned)
 		self->caches = map_caches_ok(self->zone, 1);
-	self->objects = variant->kind & SHMZONE_CREATE_OWNED ? 0 : OBJECTS;
+	self->objects = self->told->owned ? 0 : OBJECTS;
 }
 
 FIXTURE_TEARDOWN(death)
@@ -106,6 +112,9 @@ static bool stock_up(struct told *told)
 	if (caches == MAP_FAILED ||
 	    cache_fill(told->zone, caches, 0, told->class, STOCK) != STOCK ||
 	    _try_alloc(told->zone, 1000, OBJECTS, offsets) != OBJECTS)
+		return false;
+	/* One is on offer, and goes with its owner all the same. */
+	if (told->owned && _try_handover(told->zone, SHMZONE_OFFER, offsets[0], 0))
 		return false;
 	told->client = _try_client(told->zone);
 	return told->client > 0;
