@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Two processes with threads on the same things at once: names, limits, mappings,
- * roots, seals, the queue of those who wait, and descriptors that are closed under
- * their users. stress.c has what races for objects alone.
+ * roots, seals, the queue of those who wait, objects with owners, and descriptors
+ * that are closed under their users. stress.c has what races for objects alone.
  *
  * Each race is a row of a table: a few roles that run over and over in either
  * process, each in a thread of its own. A role knows what may come of a call, and
@@ -68,6 +68,12 @@ static const struct race races[] = {
 	{ "waiting", { wait_for_memory, wait_for_memory, give_up_waiting,
 		       poll_for_memory, waiter_is_killed },
 	  ZONE_BYTES, MIB, 0, NULL, somebody_waited },
+	{ "objects with owners", { offer_one, give_one, take_any, use_a_cache, client_ends },
+	  ZONE_BYTES, 0, SHMZONE_CREATE_OWNED, begin_owners, nothing_is_left },
+	{ "objects that are checked", { offer_one, give_one, take_any, use_a_cache,
+					client_ends },
+	  ZONE_BYTES, 0, SHMZONE_CREATE_OWNED | SHMZONE_CREATE_CHECKED, begin_owners,
+	  nothing_is_left },
 	{ "descriptors", { replace_descriptor, use_descriptor, use_descriptor },
 	  MIB, 0, 0, NULL, NULL },
 };
@@ -95,6 +101,7 @@ static int act_in_threads(void *arg)
 	pthread_t threads[ROLES_MAX];
 	int i, n;
 
+	be_a_client();
 	for (n = 0; n < ROLES_MAX && race->roles[n]; n++) {
 		actors[n].role = race->roles[n];
 		actors[n].random = getpid() * 1000003ULL + n;

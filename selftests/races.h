@@ -6,10 +6,12 @@
 #ifndef SHMZONE_SELFTESTS_RACES_H
 #define SHMZONE_SELFTESTS_RACES_H
 
+#include "caches.h"
 #include "crowd.h"
 
 #define ZONE_BYTES	(16 * MIB)
 #define OBJECTS		8
+#define WAYS		4
 
 /* Mapped by all processes of a race. */
 struct shared {
@@ -18,6 +20,12 @@ struct shared {
 	__u64 objects[OBJECTS];
 	unsigned long swaps, rounds, waits;
 	int sealed;
+	/* What is on offer by whom, and what was given to nobody. */
+	struct {
+		__u64 offset, client;
+	} offers[WAYS];
+	__u64 nobodys[WAYS];
+	unsigned long taken;
 	bool over;
 	struct wrong wrong;
 };
@@ -61,5 +69,15 @@ void waiter_is_killed(__u64 *random);
 void somebody_waited(void);
 void replace_descriptor(__u64 *random);
 void use_descriptor(__u64 *random);
+
+/* races_owners.c: objects that go from hand to hand, and caches */
+void be_a_client(void);
+void offer_one(__u64 *random);
+void give_one(__u64 *random);
+void take_any(__u64 *random);
+void use_a_cache(__u64 *random);
+void client_ends(__u64 *random);
+void begin_owners(void);
+void nothing_is_left(void);
 
 #endif /* SHMZONE_SELFTESTS_RACES_H */
