@@ -263,7 +263,8 @@ static bool is_much(const struct shared *shared)
 /* All the while, and in every state. */
 static void look_on(struct shared *shared)
 {
-	double end = now() + seconds_of("SHMZONE_SCRIBBLE_SECONDS", SECONDS), latest = end + SECONDS_MORE;
+	double end = now() + seconds_of("SHMZONE_SCRIBBLE_SECONDS", SECONDS);
+	double latest = end + SECONDS_MORE;
 	struct shmzone_stat stat;
 	__u64 offset;
 
