@@ -54,7 +54,7 @@ struct bunch {
  * @bad: the first of these; @n if there is none
  * @others: offsets that are on no slab
  * @other: their indices
- * @trash: slabs that have become surplus
+ * @surplus: slabs that have become surplus
  * @step: where the bunches of a step begin, after those of the step before
  * @bunch: the bunches, and one that has a @first only
  */
@@ -72,7 +72,7 @@ struct batch {
 	u32 bad;
 	u32 others;
 	u8 other[HEAP_BATCH_MAX];
-	struct heap_trash trash;
+	struct list_head surplus;
 	struct bunch *step[STEPS_MAX + 1];
 	struct bunch bunch[HEAP_BATCH_MAX + 1];
 };
@@ -241,7 +241,7 @@ static noinline void settle(struct batch *batch, struct heap_shard *shard, struc
 
 	if (!surplus)
 		return;
-	list_add(&surplus->link, &batch->trash.surplus);
+	list_add(&surplus->link, &batch->surplus);
 	shard->stat.slabs--;
 }
 
@@ -371,8 +371,10 @@ static void give_span(struct batch *batch, u32 i)
 static void give_others(struct batch *batch)
 {
 	struct heap *heap = batch->heap;
+	struct heap_trash trash;
 	u32 i, spans = 0;
 
+	heap_trash_init(&trash);
 	core_lock(&heap->lock);
 	for (i = 0; i < batch->others; i++)
 		if (dir_is_span(entry_at(heap, batch->offsets[batch->other[i]])))
@@ -382,7 +384,16 @@ static void give_others(struct batch *batch)
 			       why_nothing(heap, batch->offsets[batch->other[i]]));
 	for (i = 0; i < spans; i++)
 		give_span(batch, batch->other[i]);
-	heap_unlock(heap, &batch->trash);
+	heap_unlock(heap, &trash);
+}
+
+static noinline void release_surplus(struct batch *batch)
+{
+	struct heap_trash trash;
+
+	heap_trash_init(&trash);
+	list_splice(&batch->surplus, &trash.surplus);
+	heap_release_surplus(batch->heap, &trash);
 }
 
 int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
@@ -403,7 +414,7 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 	batch.refused = 0;
 	batch.bad = n;
 	batch.others = 0;
-	heap_trash_init(&batch.trash);
+	INIT_LIST_HEAD(&batch.surplus);
 
 	rcu_read_lock();
 	batch.view = dir_view(&heap->dir);
@@ -414,7 +425,8 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 	rcu_read_unlock();
 	if (batch.others)
 		give_others(&batch);
-	heap_release_surplus(heap, &batch.trash);
+	if (!list_empty(&batch.surplus))
+		release_surplus(&batch);
 	heap_note_empty(heap);
 	*bad = batch.bad;
 	return batch.freed;

@@ -174,6 +174,16 @@ static inline void list_add(struct list_head *item, struct list_head *list)
 	list->next = item;
 }
 
+static inline void list_splice(const struct list_head *from, struct list_head *list)
+{
+	if (from->next == from)
+		return;
+	from->next->prev = list;
+	from->prev->next = list->next;
+	list->next->prev = from->prev;
+	list->next = from->next;
+}
+
 /* As the kernel's debugging lists: an item whose neighbours deny it is a bug. */
 static inline void list_del_init(struct list_head *item)
 {
