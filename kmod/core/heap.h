@@ -110,6 +110,7 @@ struct heap_request {
  * @group: its group
  * @owner: id of its owner, 0 for nobody's
  * @offered: it is on offer, see heap_owner.h
+ * @linked: it is tied to another one, the same
  */
 struct heap_object {
 	u64 offset;
@@ -118,6 +119,7 @@ struct heap_object {
 	u32 group;
 	u64 owner;
 	bool offered;
+	bool linked;
 };
 
 /* Why a free was refused; each has a counter in struct heap_stat. */

@@ -16,6 +16,7 @@
  */
 #include "core_env.h"
 #include "heap_impl.h"
+#include "heap_kin.h"
 
 /**
  * struct owner_census - what an owner has
@@ -163,6 +164,9 @@ static const char *check_strays(const struct census *census, struct heap *heap)
 		if ((owner ? owner->strays : 0) != census->owner[tag].strays)
 			error = "heap: an owner's count of stray objects is wrong";
 	}
+	if (census->changes == heap->owners->changes &&
+	    census->owner[OWNER_KIN].strays != heap->owners->kins)
+		error = "heap: the count of objects that are tied to others is wrong";
 	core_unlock(&heap->lock);
 	return error;
 }
@@ -192,7 +196,7 @@ static const char *check_runs(struct census *census, struct heap *heap)
 }
 
 /* Who owns the slots of a slab. */
-static const char *check_who(struct census *census, const struct heap *heap, struct slab *slab)
+static const char *check_who(struct census *census, struct heap *heap, struct slab *slab)
 {
 	u32 i, tag, own = slab_owner(slab);
 	u16 who;
@@ -206,7 +210,11 @@ static const char *check_who(struct census *census, const struct heap *heap, str
 			return "heap: a free slot has an owner";
 		if (slab->place == SLAB_LEFT && slab_slot_taken(slab, i) && tag == own)
 			return "heap: a slot was left to an owner that has ended";
-		if (tag && !heap_owner_at(heap, tag))
+		if (who_is_kin(who) &&
+		    !heap_kin_find(heap, ((u64)slab->page << PAGE_SHIFT) +
+				   (u64)i * class_table[slab_class(slab)].slot_bytes))
+			return "heap: a slot is tied to others, but nobody knows how";
+		if (tag && !who_is_kin(who) && !heap_owner_at(heap, tag))
 			return "heap: a slot has an owner that is not there";
 		census->owner[tag].strays += tag != own;
 	}
@@ -214,7 +222,7 @@ static const char *check_who(struct census *census, const struct heap *heap, str
 }
 
 /* What the slabs of one shard say. */
-static const char *count_slots(struct census *census, const struct heap *heap, u32 home,
+static const char *count_slots(struct census *census, struct heap *heap, u32 home,
 			       struct heap_class_stat *stat, u64 *listed, u64 *full)
 {
 	const char *error = NULL;
@@ -240,7 +248,7 @@ static const char *count_slots(struct census *census, const struct heap *heap, u
 	return error;
 }
 
-static const char *check_shard_locked(struct census *census, const struct heap *heap,
+static const char *check_shard_locked(struct census *census, struct heap *heap,
 				      const struct heap_shard *shard, u32 home)
 {
 	const struct heap_class_stat *stat = &shard->stat;
@@ -321,7 +329,7 @@ const char *heap_check(struct heap *heap)
 	const char *error = "heap: no memory for the check";
 
 	if (census && heap->owners)
-		census->owner = core_zalloc_array(OWNER_TAG_MAX + 1, sizeof(*census->owner));
+		census->owner = core_zalloc_array(OWNER_TAG_MASK + 1, sizeof(*census->owner));
 	if (census && !heap->owners == !census->owner)
 		error = check_all(census, heap);
 	if (census)

@@ -5,6 +5,7 @@
  */
 #include "core_env.h"
 #include "heap_impl.h"
+#include "heap_kin.h"
 
 /*
  * Moves slabs of one shard that are held back to the trash, by @let_go. Returns whether
@@ -121,7 +122,7 @@ bool heap_age(struct heap *heap)
 	 * says so again, under a lock that is taken here later.
 	 */
 	smp_mb();
-	if (release_held(heap, slots_age))
+	if (release_held(heap, slots_age) || heap_has_orphans(heap))
 		heap_note_idle(heap);
 	reap_nodes(heap);
 	return heap_is_ageing(heap);

@@ -9,7 +9,9 @@
  *	heap_mem.c	kernel memory: what is kept in stock, counted, freed late
  *	heap_idle.c	what could be given up: held slabs, idle pages
  *	heap_owner.c	owners: life, and the end of what they own
- *	heap_owned.c	objects with owners: frees, and changes of owner
+ *	heap_owned.c	objects with owners: frees
+ *	heap_change.c	objects with owners: changes of owner
+ *	heap_kin.c	objects that are tied to others; heap_kin.h
  *	heap_stat.c	figures
  *	heap_check.c	the check
  *
@@ -110,6 +112,8 @@ struct heap_group {
  * @strays: spans that it owns, and slots that it owns on others' slabs
  * @stray_low: these lie from this page
  * @stray_high: to this one
+ * @parents: struct heap_kin of parents that it owns
+ * @dead: the same of those that it has freed, while they have children
  * @pins: those who look at it, see heap_owner_next()
  * @ended: heap_owner_end() is done; each shelf goes with its last slab, and the
  *         owner with the last of all
@@ -126,6 +130,8 @@ struct heap_owner {
 	u64 strays;
 	u64 stray_low;
 	u64 stray_high;
+	struct list_head parents;
+	struct list_head dead;
 	u32 pins;
 	bool ended;
 	struct list_head link;
@@ -137,11 +143,13 @@ struct heap_owner {
  */
 #define OWNER_OFFERED		0x8000U
 #define OWNER_TAG_MASK		0x7fffU
-#define OWNER_TAG_MAX		OWNER_TAG_MASK
+/* The tag of kin, whose owner stands elsewhere; no owner has it. */
+#define OWNER_KIN		OWNER_TAG_MASK
+#define OWNER_TAG_MAX		(OWNER_KIN - 1)
 
 #define OWNER_LEAF_SHIFT	8
 #define OWNER_LEAF_LEN		(1U << OWNER_LEAF_SHIFT)
-#define OWNER_LEAVES		((OWNER_TAG_MAX + 1) >> OWNER_LEAF_SHIFT)
+#define OWNER_LEAVES		((OWNER_TAG_MASK + 1) >> OWNER_LEAF_SHIFT)
 
 struct owner_leaf {
 	struct heap_owner *owner[OWNER_LEAF_LEN];
@@ -153,12 +161,18 @@ struct owner_leaf {
  * @all: the owners; this and all that follows under the pages lock
  * @last: the tag that was given last
  * @changes: how often an object changed its owner
+ * @kin: root of the tree of struct heap_kin
+ * @kins: how many there are in it
+ * @dead: those of parents that were freed, while they have children
  */
 struct heap_owners {
 	struct owner_leaf *leaf[OWNER_LEAVES];
 	struct list_head all;
 	u32 last;
 	u64 changes;
+	struct heap_kin *kin;
+	u64 kins;
+	struct list_head dead;
 };
 
 /**
@@ -289,6 +303,14 @@ static inline struct heap_shard *heap_shard(const struct heap *heap, const struc
 		->shard[slab_shard(slab)];
 }
 
+/* The slab at an offset, or NULL; under RCU. */
+static inline struct slab *heap_slab_at(const struct heap *heap, u64 offset)
+{
+	u64 page = offset >> PAGE_SHIFT;
+
+	return page < heap->pages.count ? dir_slab(dir_get(&heap->dir, page)) : NULL;
+}
+
 /* Says that heap_age() has something to do. */
 static inline void heap_note_idle(struct heap *heap)
 {
@@ -399,6 +421,9 @@ void heap_owned_settle(struct heap *heap, struct heap_shard *shard, struct slab 
  */
 u32 heap_owned_strip(struct heap *heap, struct heap_shard *shard, struct slab *slab, u32 tag)
 	__must_hold(&shard->lock);
+
+/* Frees those of some offsets that are of one owner, and nobody's neither. */
+void heap_free_of(struct heap *heap, u32 tag, const u64 *offsets, u32 n);
 
 /* heap_mem.c */
 

@@ -8,11 +8,19 @@
  */
 #include "core_env.h"
 #include "heap_impl.h"
+#include "heap_kin.h"
 
 static void fill_who(struct heap *heap, struct heap_object *object, u16 who)
 {
-	const struct heap_owner *owner = heap_owner_at(heap, who & OWNER_TAG_MASK);
+	const struct heap_owner *owner;
 
+	object->linked = false;
+	if (who_is_kin(who)) {
+		core_lock(&heap->lock);
+		who = heap_kin_who(heap, object->offset, &object->linked);
+		core_unlock(&heap->lock);
+	}
+	owner = heap_owner_at(heap, who & OWNER_TAG_MASK);
 	object->owner = owner ? owner->id : 0;
 	object->offered = who & OWNER_OFFERED;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Objects with owners: frees, and changes of owner. See heap_owner.h.
+ * Objects with owners: whose they are, and frees. See heap_owner.h.
  *
  * Who owns a slot is looked at under the lock of its slab's shard, and who owns a
  * span under the pages lock; there it is changed too. So of two who free, give or
@@ -13,19 +13,8 @@
  */
 #include "core_env.h"
 #include "heap_impl.h"
+#include "heap_kin.h"
 #include "heap_owner.h"
-
-static u32 tag_of(const struct heap_owner *owner)
-{
-	return owner ? owner->tag : 0;
-}
-
-static struct slab *slab_at(const struct heap *heap, u64 offset)
-{
-	u64 page = offset >> PAGE_SHIFT;
-
-	return page < heap->pages.count ? dir_slab(dir_get(&heap->dir, page)) : NULL;
-}
 
 u16 heap_slot_who(struct slab *slab, u32 index)
 {
@@ -64,19 +53,6 @@ void heap_stray_del(struct heap *heap, u32 tag, u32 n)
 		return;
 	owner->stray_low = PAGES_NONE;
 	owner->stray_high = 0;
-}
-
-/* A slot has another owner, or is nobody's; both may be the slab's own. */
-static void slot_changes(struct heap *heap, const struct slab *slab, u32 from, u32 to)
-{
-	if (from == to)
-		return;
-	core_lock(&heap->lock);
-	if (from != slab_owner(slab))
-		heap_stray_del(heap, from, 1);
-	if (to != slab_owner(slab))
-		heap_stray_add(heap, to, slab->page);
-	core_unlock(&heap->lock);
 }
 
 /* Slots. */
@@ -150,6 +126,7 @@ u32 heap_owned_strip(struct heap *heap, struct heap_shard *shard, struct slab *s
  * @offsets: what to free
  * @n: how many
  * @bytes: 0, or the size all of them were requested with
+ * @strict: not nobody's, and what is not @tag's is no mistake
  * @freed: offsets that were freed
  * @bad: the first that was refused; @n if there is none
  * @foreign: it is another's
@@ -161,6 +138,7 @@ struct owned_batch {
 	const u64 *offsets;
 	u32 n;
 	u64 bytes;
+	bool strict;
 	u32 freed;
 	u32 bad;
 	bool foreign;
@@ -169,6 +147,8 @@ struct owned_batch {
 
 static void owned_refuse(struct owned_batch *batch, u32 i, enum heap_refusal refusal)
 {
+	if (batch->strict)
+		return;
 	heap_refuse(batch->heap, refusal);
 	if (i < batch->bad) {
 		batch->bad = i;
@@ -176,28 +156,64 @@ static void owned_refuse(struct owned_batch *batch, u32 i, enum heap_refusal ref
 	}
 }
 
-static bool may_free(const struct owned_batch *batch, u16 who)
+/*
+ * Why an object is not to be freed, HEAP_REFUSALS if it is; under the pages lock if @who
+ * is that it is kin. What goes with a parent that was freed is as good as gone.
+ */
+static enum heap_refusal judge(const struct owned_batch *batch, u16 who, u64 offset)
 {
-	u32 tag = who & OWNER_TAG_MASK;
+	bool linked;
+	u32 tag;
 
-	return !tag || tag == batch->tag;
+	if (who_is_kin(who))
+		who = heap_kin_who(batch->heap, offset, &linked);
+	tag = who & OWNER_TAG_MASK;
+	if (tag == batch->tag || (!tag && !batch->strict))
+		return HEAP_REFUSALS;
+	return tag == OWNER_KIN ? HEAP_BAD_NOT_LIVE : HEAP_BAD_OWNER;
+}
+
+static enum heap_refusal judge_slot(const struct owned_batch *batch, u16 who, u64 offset)
+{
+	enum heap_refusal refusal;
+
+	if (!who_is_kin(who))
+		return judge(batch, who, offset);
+	core_lock(&batch->heap->lock);
+	refusal = judge(batch, who, offset);
+	core_unlock(&batch->heap->lock);
+	return refusal;
+}
+
+static void kin_slot_freed(const struct owned_batch *batch, u64 offset)
+{
+	core_lock(&batch->heap->lock);
+	heap_kin_end(batch->heap, offset, batch->tag);
+	core_unlock(&batch->heap->lock);
 }
 
 static void free_slot(struct owned_batch *batch, u32 i, struct heap_shard *shard,
 		      struct slab *slab)
 {
 	u64 index, offset = batch->offsets[i];
+	enum heap_refusal refusal;
+	u32 tag;
 
 	core_assert_held(&shard->lock);
 	if (!slab_slot(slab, offset, &index))
 		return owned_refuse(batch, i, heap_why_interior(offset));
 	if (!slab_slot_taken(slab, index))
 		return owned_refuse(batch, i, HEAP_BAD_NOT_LIVE);
-	if (!may_free(batch, heap_slot_who(slab, index)))
-		return owned_refuse(batch, i, HEAP_BAD_OWNER);
+	refusal = judge_slot(batch, heap_slot_who(slab, index), offset);
+	if (refusal != HEAP_REFUSALS)
+		return owned_refuse(batch, i, refusal);
 	if (!heap_class_fits(slab_class(slab), batch->bytes))
 		return owned_refuse(batch, i, HEAP_BAD_BYTES);
-	slots_return(batch->heap, slab, give_slot(shard, slab, index), 1);
+	tag = give_slot(shard, slab, index);
+	if (tag == OWNER_KIN)
+		kin_slot_freed(batch, offset);
+	else
+		slots_return(batch->heap, slab, tag, 1);
 	batch->freed++;
 	heap_owned_settle(batch->heap, shard, slab, &batch->trash);
 }
@@ -205,7 +221,7 @@ static void free_slot(struct owned_batch *batch, u32 i, struct heap_shard *shard
 /* Frees the slots from one on that lie in one shard. Returns how many. */
 static u32 free_slots(struct owned_batch *batch, u32 i)
 {
-	struct slab *slab = slab_at(batch->heap, batch->offsets[i]);
+	struct slab *slab = heap_slab_at(batch->heap, batch->offsets[i]);
 	struct heap_shard *shard;
 	u32 first = i;
 
@@ -219,7 +235,7 @@ static u32 free_slots(struct owned_batch *batch, u32 i)
 	core_lock(&shard->lock);
 	do {
 		free_slot(batch, i++, shard, slab);
-		slab = i < batch->n ? slab_at(batch->heap, batch->offsets[i]) : NULL;
+		slab = i < batch->n ? heap_slab_at(batch->heap, batch->offsets[i]) : NULL;
 		/* Its home would not do: the tag may have gone to another owner by now. */
 	} while (slab && heap_shard(batch->heap, slab) == shard);
 	core_unlock(&shard->lock);
@@ -229,13 +245,17 @@ static u32 free_slots(struct owned_batch *batch, u32 i)
 static void free_span_locked(struct owned_batch *batch, u32 i, u64 page, u64 entry)
 {
 	u64 offset = batch->offsets[i];
+	enum heap_refusal refusal;
 
 	if (offset & (PAGE_SIZE - 1))
 		return owned_refuse(batch, i, heap_why_interior(offset));
-	if (!may_free(batch, dir_span_who(entry)))
-		return owned_refuse(batch, i, HEAP_BAD_OWNER);
+	refusal = judge(batch, dir_span_who(entry), offset);
+	if (refusal != HEAP_REFUSALS)
+		return owned_refuse(batch, i, refusal);
 	if (!heap_span_fits(entry, batch->bytes))
 		return owned_refuse(batch, i, HEAP_BAD_BYTES);
+	if (who_is_kin(dir_span_who(entry)))
+		heap_kin_end(batch->heap, offset, batch->tag);
 	heap_span_release(batch->heap, page, entry);
 	batch->freed++;
 }
@@ -257,196 +277,52 @@ static void free_span(struct owned_batch *batch, u32 i)
 		owned_refuse(batch, i, heap_why_nothing(heap, batch->offsets[i]));
 }
 
+static void free_batch(struct owned_batch *batch)
+{
+	u32 i, slots;
+
+	heap_trash_init(&batch->trash);
+	for (i = 0; i < batch->n; i += max(slots, 1U)) {
+		rcu_read_lock();
+		slots = free_slots(batch, i);
+		rcu_read_unlock();
+		if (!slots)
+			free_span(batch, i);
+	}
+	heap_release_surplus(batch->heap, &batch->trash);
+	heap_note_empty(batch->heap);
+}
+
+void heap_free_of(struct heap *heap, u32 tag, const u64 *offsets, u32 n)
+{
+	free_batch(&(struct owned_batch){
+		.heap = heap,
+		.tag = tag,
+		.offsets = offsets,
+		.n = n,
+		.strict = true,
+	});
+}
+
 int heap_owned_free(struct heap *heap, const struct heap_owner *owner, const u64 *offsets, u32 n,
 		    u64 bytes, u32 *bad, bool *foreign)
 {
 	struct owned_batch batch = {
 		.heap = heap,
-		.tag = tag_of(owner),
+		.tag = owner ? owner->tag : 0,
 		.offsets = offsets,
 		.n = n,
 		.bytes = bytes,
 		.bad = n,
 	};
-	u32 i, slots;
 
 	*foreign = false;
 	if (!heap->owners)
 		return heap_free(heap, offsets, n, bytes, bad);
 	if (!n || n > HEAP_BATCH_MAX)
 		return -EINVAL;
-	heap_trash_init(&batch.trash);
-	for (i = 0; i < n; i += max(slots, 1U)) {
-		rcu_read_lock();
-		slots = free_slots(&batch, i);
-		rcu_read_unlock();
-		if (!slots)
-			free_span(&batch, i);
-	}
-	heap_release_surplus(heap, &batch.trash);
-	heap_note_empty(heap);
+	free_batch(&batch);
 	*bad = batch.bad;
 	*foreign = batch.foreign;
 	return batch.freed;
-}
-
-/* Changes of owner. */
-
-/**
- * struct change - a change of owner
- * @offset: of what
- * @from: who has to own it
- * @needs: %OWNER_OFFERED if it has to be on offer, or 0
- * @who: who owns it then, and whether it is on offer
- * @room: NULL, or memory for @who of a slab
- * @room_slots: its length
- */
-struct change {
-	u64 offset;
-	u32 from;
-	u16 needs;
-	u16 who;
-	u16 *room;
-	u32 room_slots;
-};
-
-static bool may_change(const struct change *change, u16 who)
-{
-	return (who & OWNER_TAG_MASK) == change->from && (who & change->needs) == change->needs;
-}
-
-/* Makes a slab mixed, all of whose slots are its owner's. */
-static void mix(struct heap *heap, struct slab *slab, struct change *change)
-{
-	u32 i, class = slab_class(slab);
-
-	for (i = 0; i < change->room_slots; i++)
-		change->room[i] = slab_owner(slab);
-	WRITE_ONCE(owned_slab(slab)->who, change->room);
-	change->room = NULL;
-	core_lock(&heap->lock);
-	heap->ops->mark(heap->keeper, slab->page, class_table[class].slab_pages,
-			HEAP_MARK(HEAP_KIND_MIXED, class, slab_group(slab), slab_owner(slab)));
-	core_unlock(&heap->lock);
-}
-
-/* Returns -EAGAIN if there is no room for the owners of the slab's slots. */
-static int change_slot(struct heap *heap, struct heap_shard *shard, struct slab *slab,
-		       struct change *change)
-{
-	u16 who;
-	u64 i;
-
-	core_assert_held(&shard->lock);
-	if (!slab_slot(slab, change->offset, &i) || !slab_slot_taken(slab, i))
-		return -EINVAL;
-	who = heap_slot_who(slab, i);
-	if (!may_change(change, who))
-		return -EPERM;
-	if (!owned_slab(slab)->who) {
-		if (change->room_slots != class_table[slab_class(slab)].slots)
-			return -EAGAIN;
-		mix(heap, slab, change);
-	}
-	slot_changes(heap, slab, who & OWNER_TAG_MASK, change->who & OWNER_TAG_MASK);
-	owned_slab(slab)->who[i] = change->who;
-	return 0;
-}
-
-static int change_span(struct heap *heap, const struct change *change)
-{
-	u64 entry = 0, page = change->offset >> PAGE_SHIFT;
-	u32 group, tag = change->who & OWNER_TAG_MASK;
-	int ret = -EINVAL;
-
-	core_lock(&heap->lock);
-	if (page < heap->pages.count && !(change->offset & (PAGE_SIZE - 1)))
-		entry = dir_get(&heap->dir, page);
-	if (dir_is_span(entry)) {
-		group = dir_span_group(entry);
-		ret = may_change(change, dir_span_who(entry)) ? 0 : -EPERM;
-	}
-	if (!ret) {
-		heap_stray_del(heap, change->from, 1);
-		heap_stray_add(heap, tag, page);
-		heap->ops->mark(heap->keeper, page, 1,
-				HEAP_MARK(HEAP_KIND_SPAN, CLASS_SPAN, group, tag));
-		dir_set(&heap->dir, page, 1,
-			dir_span_entry(dir_span_pages(entry), group, change->who),
-			&heap->dir_stock);
-	}
-	core_unlock(&heap->lock);
-	return ret;
-}
-
-/* Room for the owners of @slots slots, instead of what there is. */
-static bool make_room(struct heap *heap, struct change *change, u32 slots)
-{
-	heap_kfree(heap, change->room, owned_who_bytes(change->room_slots));
-	change->room_slots = slots;
-	change->room = heap_zalloc(heap, owned_who_bytes(slots));
-	return change->room;
-}
-
-/* One attempt; @slots gets for how many there has to be room, if it is -EAGAIN. */
-static int try_change(struct heap *heap, struct change *change, u32 *slots)
-{
-	struct heap_shard *shard;
-	struct slab *slab;
-	int ret = -EINVAL;
-
-	rcu_read_lock();
-	slab = slab_at(heap, change->offset);
-	shard = slab ? heap_shard(heap, slab) : NULL;
-	if (shard) {
-		*slots = class_table[slab_class(slab)].slots;
-		core_lock(&shard->lock);
-		ret = change_slot(heap, shard, slab, change);
-		core_unlock(&shard->lock);
-	}
-	rcu_read_unlock();
-	return slab ? ret : change_span(heap, change);
-}
-
-static int change_owner(struct heap *heap, struct change *change)
-{
-	u32 slots = 0;
-	int ret;
-
-	while ((ret = try_change(heap, change, &slots)) == -EAGAIN) {
-		if (!make_room(heap, change, slots))
-			return -ENOMEM;
-	}
-	heap_kfree(heap, change->room, owned_who_bytes(change->room_slots));
-	return ret;
-}
-
-int heap_give(struct heap *heap, const struct heap_owner *from, u64 offset,
-	      const struct heap_owner *to)
-{
-	return change_owner(heap, &(struct change){
-		.offset = offset,
-		.from = from->tag,
-		.who = tag_of(to),
-	});
-}
-
-int heap_offer(struct heap *heap, const struct heap_owner *from, u64 offset)
-{
-	return change_owner(heap, &(struct change){
-		.offset = offset,
-		.from = from->tag,
-		.who = from->tag | OWNER_OFFERED,
-	});
-}
-
-int heap_take(struct heap *heap, const struct heap_owner *to, u64 offset,
-	      const struct heap_owner *from)
-{
-	return change_owner(heap, &(struct change){
-		.offset = offset,
-		.from = tag_of(from),
-		.needs = from ? OWNER_OFFERED : 0,
-		.who = to->tag,
-	});
 }

@@ -10,6 +10,7 @@
  *
  * The end of an owner
  *
+ *	parents		are freed, and what is tied to them
  *	shelves		each slab leaves its rack. One that is not mixed is free
  *			as a whole; of a mixed one, the slots that the owner has.
  *			If others are left it stays, SLAB_LEFT, on no list.
@@ -28,6 +29,7 @@
  */
 #include "core_env.h"
 #include "heap_impl.h"
+#include "heap_kin.h"
 #include "heap_owner.h"
 
 /*
@@ -132,6 +134,9 @@ int heap_enable_owners(struct heap *heap)
 	if (!heap->owners)
 		return -ENOMEM;
 	INIT_LIST_HEAD(&heap->owners->all);
+	INIT_LIST_HEAD(&heap->owners->dead);
+	INIT_LIST_HEAD(&heap->nobody.parents);
+	INIT_LIST_HEAD(&heap->nobody.dead);
 	return 0;
 }
 
@@ -145,6 +150,8 @@ int heap_owner_create(struct heap *heap, u64 id, void *payer, struct heap_owner 
 	new->id = id;
 	new->payer = payer;
 	new->stray_low = PAGES_NONE;
+	INIT_LIST_HEAD(&new->parents);
+	INIT_LIST_HEAD(&new->dead);
 	do {
 		core_lock(&heap->lock);
 		lacks_leaf = owner_insert(heap, new);
@@ -264,6 +271,7 @@ void heap_owners_destroy(struct heap *heap)
 
 	if (!owners)
 		return;
+	heap_kins_destroy(heap);
 	while (!list_empty(&owners->all)) {
 		owner = list_first_entry(&owners->all, struct heap_owner, link);
 		list_del(&owner->link);
@@ -470,6 +478,9 @@ bool heap_owner_end(struct heap *heap, struct heap_owner *owner)
 	struct heap_trash trash;
 	bool more;
 
+	/* Before slabs are left for what goes with them. */
+	if (heap_end_parents(heap, owner) || heap_free_orphans(heap, owner))
+		return true;
 	heap_trash_init(&trash);
 	more = end_slabs(heap, owner, &trash) || end_strays(heap, owner, &trash);
 	heap_release_surplus(heap, &trash);

@@ -17,6 +17,12 @@
  * allocated for, becomes *mixed*, and is marked so. From then on until it ends it
  * has two bytes a slot that say whose each is.
  *
+ * An object can be *tied* to another one of the same owner, its *parent*, and is
+ * freed then when that is, at the latest. Until it is untied it is of whoever owns its
+ * parent, who may free it before; it is given, offered and taken with its parent
+ * alone. A parent has any number of children, but no parent itself. What is tied
+ * makes its slab mixed.
+ *
  * At an owner's end all that it owns is freed, offered or not. Its slabs end with
  * it, but for those on which slots are left that others own; these end when
  * the last of them is freed. Nothing is taken from them any more. What there is of
@@ -103,5 +109,40 @@ int heap_offer(struct heap *heap, const struct heap_owner *from, u64 offset);
  */
 int heap_take(struct heap *heap, const struct heap_owner *to, u64 offset,
 	      const struct heap_owner *from);
+
+/**
+ * heap_link() - tie an object to another one
+ * @owner: who owns both
+ * @child: any value: what is to go with it
+ * @parent: any value
+ *
+ * May sleep. Returns 0, -EINVAL if no live object starts at one of them or both are
+ * the same, -EPERM if one of them is not that of @owner, -EBUSY if @child is tied to
+ * another, or has children, or @parent is tied to another; or -ENOMEM.
+ */
+int heap_link(struct heap *heap, const struct heap_owner *owner, u64 child, u64 parent);
+
+/**
+ * heap_unlink() - the opposite
+ *
+ * May sleep. Returns 0, -EINVAL if it is not tied to another, or -EPERM if it is
+ * not that of @owner.
+ */
+int heap_unlink(struct heap *heap, const struct heap_owner *owner, u64 child);
+
+/**
+ * heap_free_orphans() - free some of what goes with parents that an owner has freed
+ * @owner: the owner, or NULL for who frees and is none
+ *
+ * To be called after frees, while it returns true: there may be more. May sleep.
+ */
+bool heap_free_orphans(struct heap *heap, const struct heap_owner *owner);
+
+/**
+ * heap_free_all_orphans() - the same, whoever has freed the parents
+ *
+ * To be called before heap_age(). heap_is_ageing() while there is something to do.
+ */
+bool heap_free_all_orphans(struct heap *heap);
 
 #endif /* SHMZONE_CORE_HEAP_OWNER_H */

@@ -4,7 +4,7 @@
  */
 #include "../core/heap_owner.h"
 
-#define OWNERS_MAX	32767
+#define OWNERS_MAX	32766
 
 /**
  * struct owner_rig - a heap with two owners
@@ -301,6 +301,196 @@ static const char *owner_tags(void)
 	return owner_rig_free(&r);
 }
 
+/* Frees what goes with parents; returns how many batches that took. */
+static u32 free_orphans(struct owner_rig *r, const struct heap_owner *owner)
+{
+	u32 n = 0;
+
+	while (heap_free_orphans(r->heap, owner))
+		n++;
+	return n;
+}
+
+/* What is tied to what is not; every way in which it is refused, and nothing changed. */
+static const char *owner_link_refused(u64 bytes)
+{
+	struct owner_rig r;
+	u64 a, b, c, other;
+
+	REQUIRE_NULL(owner_rig_make(&r, 4000));
+	a = owner_alloc(&r, r.one, bytes);
+	b = owner_alloc(&r, r.one, bytes);
+	c = owner_alloc(&r, r.one, bytes);
+	other = owner_alloc(&r, r.two, bytes);
+	REQUIRE(a && b && c && other);
+	REQUIRE(heap_link(r.heap, r.one, a, a) == -EINVAL);
+	REQUIRE(heap_link(r.heap, r.one, a, b + 8) == -EINVAL);
+	REQUIRE(heap_link(r.heap, r.one, a + 8, b) == -EINVAL);
+	REQUIRE(heap_link(r.heap, r.one, a, 0) == -EINVAL);
+	REQUIRE(heap_link(r.heap, r.one, a, other) == -EPERM);
+	REQUIRE(heap_link(r.heap, r.one, other, a) == -EPERM);
+	REQUIRE(heap_link(r.heap, r.two, a, b) == -EPERM);
+	REQUIRE(heap_unlink(r.heap, r.one, a) == -EINVAL);
+	REQUIRE(!heap_link(r.heap, r.one, a, b));
+	/* No chains, no cycles, one parent. */
+	REQUIRE(heap_link(r.heap, r.one, b, a) == -EBUSY);
+	REQUIRE(heap_link(r.heap, r.one, c, a) == -EBUSY);
+	REQUIRE(heap_link(r.heap, r.one, b, c) == -EBUSY);
+	REQUIRE(heap_link(r.heap, r.one, a, c) == -EBUSY);
+	REQUIRE(heap_link(r.heap, r.one, a, b) == -EBUSY);
+	REQUIRE(heap_link(r.heap, r.two, other, a) == -EPERM);
+	REQUIRE(heap_link(r.heap, r.two, other, b) == -EPERM);
+	REQUIRE(heap_link(r.heap, r.two, b, other) == -EPERM);
+	REQUIRE(heap_unlink(r.heap, r.two, a) == -EPERM);
+	REQUIRE(heap_unlink(r.heap, r.one, b) == -EINVAL);
+	REQUIRE(heap_give(r.heap, r.one, a, r.two) == -EBUSY);
+	REQUIRE(heap_offer(r.heap, r.one, a) == -EBUSY);
+	REQUIRE(heap_give(r.heap, r.two, a, r.one) == -EPERM);
+	REQUIRE(owner_of(&r, a) == 101 && owner_of(&r, b) == 101);
+	REQUIRE(!owner_free(&r, r.two, a) && !owner_free(&r, r.two, b));
+	REQUIRE_NULL(heap_check(r.heap));
+	/* What has been a parent may be a child. */
+	REQUIRE(!heap_unlink(r.heap, r.one, a));
+	REQUIRE(!heap_link(r.heap, r.one, b, a));
+	REQUIRE(owner_free(&r, r.one, b) == 1 && owner_of(&r, a) == 101);
+	REQUIRE(owner_free(&r, r.one, a) == 1 && !free_orphans(&r, r.one));
+	return owner_rig_free(&r);
+}
+
+static const char *owner_links_refused(void)
+{
+	return owner_link_refused(100) ?: owner_link_refused(100000);
+}
+
+/* Children go with their parent, whoever has it, and are nobody's to free by then. */
+static const char *owner_parent(u64 bytes, u64 child_bytes)
+{
+	struct owner_rig r;
+	u64 a, b, c, left;
+
+	REQUIRE_NULL(owner_rig_make(&r, 4000));
+	a = owner_alloc(&r, r.one, bytes);
+	b = owner_alloc(&r, r.one, child_bytes);
+	c = owner_alloc(&r, r.one, child_bytes);
+	left = owner_alloc(&r, r.one, child_bytes);
+	REQUIRE(!heap_link(r.heap, r.one, b, a) && !heap_link(r.heap, r.one, c, a));
+	REQUIRE(!heap_link(r.heap, r.one, left, a) && !heap_unlink(r.heap, r.one, left));
+	REQUIRE(!heap_offer(r.heap, r.one, a) && !heap_take(r.heap, r.two, a, r.one));
+	REQUIRE(owner_of(&r, a) == 102 && owner_of(&r, b) == 102 && owner_of(&r, left) == 101);
+	REQUIRE(!owner_free(&r, r.one, b) && !owner_free(&r, r.one, a));
+	REQUIRE_NULL(heap_check(r.heap));
+	/* They outlive who allocated them. */
+	owner_end(&r, &r.one);
+	REQUIRE_NULL(heap_check(r.heap));
+	REQUIRE(owner_of(&r, b) == 102 && owner_of(&r, left) == 1);
+	REQUIRE(owner_free(&r, r.two, b) == 1);
+	REQUIRE(owner_free(&r, r.two, a) == 1 && owner_of(&r, a) == 1);
+	REQUIRE(!owner_free(&r, r.two, c) && !owner_free(&r, NULL, c));
+	REQUIRE(refused_count(r.heap, HEAP_BAD_NOT_LIVE) == 2);
+	REQUIRE_NULL(heap_check(r.heap));
+	REQUIRE(free_orphans(&r, r.two) == 1 && owner_of(&r, c) == 1);
+	return owner_rig_free(&r);
+}
+
+static const char *owner_parents(void)
+{
+	return owner_parent(100, 100) ?: owner_parent(100000, 100) ?: owner_parent(8, 100000) ?:
+	       owner_parent(100000, 100000);
+}
+
+/* Of a thousand children, some go before; the end of the owner or its free. */
+static const char *owner_many_children(bool ends)
+{
+	struct owner_rig r;
+	u64 a, offset;
+	u32 i, freed = 0;
+
+	REQUIRE_NULL(owner_rig_make(&r, 1 << 16));
+	a = owner_alloc(&r, r.one, 8);
+	for (i = 0; i < 1000; i++) {
+		offset = owner_alloc(&r, r.one, i % 100 ? 8 + i % 500 : 100000);
+		REQUIRE(offset && !heap_link(r.heap, r.one, offset, a));
+		if (i % 3)
+			continue;
+		REQUIRE(owner_free(&r, r.one, offset) == 1);
+		freed++;
+	}
+	REQUIRE_NULL(heap_check(r.heap));
+	if (ends) {
+		REQUIRE(owner_end(&r, &r.one) > (1000 - freed) / HEAP_BATCH_MAX);
+	} else {
+		REQUIRE(owner_free(&r, r.one, a) == 1);
+		REQUIRE(free_orphans(&r, r.one) == DIV_ROUND_UP(1000 - freed, HEAP_BATCH_MAX));
+	}
+	REQUIRE_NULL(heap_check(r.heap));
+	return owner_rig_free(&r);
+}
+
+static const char *owner_children_go(void)
+{
+	return owner_many_children(false) ?: owner_many_children(true);
+}
+
+/* Who frees a parent sees to its children, whoever's it was; or all are looked for. */
+static const char *owner_orphans_of(struct owner_rig *r, bool one, bool all)
+{
+	struct heap_owner *freer = one ? r->one : NULL;
+	u64 a[2], offset;
+	u32 i, n = 0;
+
+	for (i = 0; i < 200; i++) {
+		offset = owner_alloc(r, r->two, 64);
+		if (i < 2)
+			a[i] = offset;
+		else
+			REQUIRE(!heap_link(r->heap, r->two, offset, a[i % 2]));
+	}
+	for (i = 0; i < 2; i++)
+		REQUIRE(!heap_give(r->heap, r->two, a[i], NULL));
+	REQUIRE(owner_free(r, freer, a[0]) == 1 && owner_free(r, freer, a[1]) == 1);
+	REQUIRE(!heap_free_orphans(r->heap, r->two));
+	REQUIRE(!heap_free_orphans(r->heap, one ? NULL : r->one));
+	/* Longer than for anything else. */
+	for (i = 0; i < 10; i++)
+		REQUIRE(heap_age(r->heap) && heap_is_ageing(r->heap));
+	while (all ? heap_free_all_orphans(r->heap) : heap_free_orphans(r->heap, freer))
+		n++;
+	/* 99 of each. */
+	REQUIRE(n == 4 && !heap_free_all_orphans(r->heap));
+	return heap_check(r->heap);
+}
+
+static const char *owner_orphans(void)
+{
+	struct owner_rig r;
+
+	REQUIRE_NULL(owner_rig_make(&r, 1000));
+	REQUIRE_NULL(owner_orphans_of(&r, true, true));
+	REQUIRE_NULL(owner_orphans_of(&r, false, true));
+	REQUIRE_NULL(owner_orphans_of(&r, true, false));
+	REQUIRE_NULL(owner_orphans_of(&r, false, false));
+	return owner_rig_free(&r);
+}
+
+/* A heap that ends while much is tied, and parents were freed. */
+static const char *owner_kin_at_the_end(void)
+{
+	struct owner_rig r;
+	u64 a[3], offset;
+	u32 i;
+
+	REQUIRE_NULL(owner_rig_make(&r, 1000));
+	for (i = 0; i < 3; i++)
+		a[i] = owner_alloc(&r, r.one, 64);
+	for (i = 0; i < 300; i++) {
+		offset = owner_alloc(&r, r.one, 64);
+		REQUIRE(offset && !heap_link(r.heap, r.one, offset, a[i % 3]));
+	}
+	REQUIRE(owner_free(&r, r.one, a[1]) == 1);
+	REQUIRE(!heap_give(r.heap, r.one, a[2], NULL));
+	return heap_rig_free(r.rig);
+}
+
 /* What owners cost beyond what a heap without them has. */
 static const char *owner_budget(void)
 {
@@ -340,5 +530,10 @@ static const struct core_case owner_cases[] = {
 	{ "an owner of much ends in short steps", owner_of_many },
 	{ "an owner that has ended keeps what its slots need", owner_leaves_little },
 	{ "a tag is used again when nothing is left", owner_tags },
+	{ "what cannot be tied to what", owner_links_refused },
+	{ "what is tied to a parent goes with it", owner_parents },
+	{ "children by the hundred go in batches", owner_children_go },
+	{ "who frees a parent sees to its children", owner_orphans },
+	{ "a heap ends in which much is tied", owner_kin_at_the_end },
 	{ "owners cost at most four bytes a page", owner_budget },
 };

@@ -78,6 +78,27 @@ bool model_object_at(struct model *model, u64 offset, struct model_object *objec
 	return !(delta % model_slot_bytes(run)) && run->taken[object->slot];
 }
 
+u32 model_who(struct model *model, const struct model_object *object)
+{
+	u64 parent = object->run->parent[object->slot];
+	struct model_object root = *object;
+
+	if (parent)
+		model_object_at(model, parent, &root);
+	return root.run->who[root.slot];
+}
+
+bool model_has_children(const struct model *model, u64 offset)
+{
+	u32 i, slot;
+
+	for (i = 0; i < model->runs; i++)
+		for (slot = 0; slot < model_slots(&model->run[i]); slot++)
+			if (model->run[i].taken[slot] && model->run[i].parent[slot] == offset)
+				return true;
+	return false;
+}
+
 u64 model_slot_offset(const struct model_run *run, u32 slot)
 {
 	return (run->first << PAGE_SHIFT) + slot * model_slot_bytes(run);
@@ -132,6 +153,7 @@ static void free_run(struct model_run *run)
 	free(run->taken);
 	free(run->who);
 	free(run->offered);
+	free(run->parent);
 }
 
 static void mark_made(struct model *model, u64 first, u64 n, u32 mark)
@@ -158,6 +180,7 @@ static void mark_made(struct model *model, u64 first, u64 n, u32 mark)
 	run.taken = calloc(model_slots(&run), 1);
 	run.who = calloc(model_slots(&run), 1);
 	run.offered = calloc(model_slots(&run), 1);
+	run.parent = calloc(model_slots(&run), sizeof(u64));
 	memmove(&model->run[i + 1], &model->run[i], (model->runs - i) * sizeof(run));
 	model->run[i] = run;
 	model->runs++;
@@ -170,6 +193,8 @@ static void model_mark(void *keeper, u64 first, u64 n, u32 mark)
 	struct model_run *run = &model->run[i];
 
 	if (mark && i < model->runs && run->first == first) {
+		if (model->remarks_freely)
+			return;
 		if (mark != model->remarked || n != (run->class == CLASS_SPAN ? 1 : run->n))
 			complain(model, "model: something is marked anew that has not changed");
 		model->remarked = 0;
@@ -374,6 +399,7 @@ static const char *check_touches(struct model *model)
 static const char *check_walk(struct model *model)
 {
 	struct heap_object objects[16];
+	struct model_object object;
 	u32 i, slot, n = 0, at = 0;
 	u64 cursor = 0;
 
@@ -391,8 +417,10 @@ static const char *check_walk(struct model *model)
 			REQUIRE(objects[at].bytes == model_slot_bytes(run));
 			REQUIRE(objects[at].class == run->class);
 			REQUIRE(objects[at].group == run->group);
-			REQUIRE(objects[at].owner == model->id[run->who[slot]]);
+			object = (struct model_object){ &model->run[i], slot };
+			REQUIRE(objects[at].owner == model->id[model_who(model, &object)]);
 			REQUIRE(objects[at].offered == run->offered[slot]);
+			REQUIRE(objects[at].linked == !!run->parent[slot]);
 			at++;
 		}
 	}

@@ -19,6 +19,7 @@
 #define NO_PAGE		(~0ULL)
 #define MODEL_OWNERS	5
 #define NOBODY		0	/* an owner is an index + 1 */
+#define ORPHAN		(~0ULL)	/* tied to what was freed */
 
 /* A slab or span. */
 struct model_run {
@@ -33,6 +34,7 @@ struct model_run {
 	u8 *taken;	/* a byte a slot: 0, or 1 */
 	u8 *who;	/* a byte a slot that is taken: whose it is */
 	u8 *offered;	/* the same: 1 if it is on offer */
+	u64 *parent;	/* the same: what it is tied to, or 0 */
 };
 
 /* An object in the model. */
@@ -62,6 +64,9 @@ struct model_object {
  * @owner: these, NULL for those that are not there
  * @id: what they are called
  * @ids: how many there were
+ * @links: objects that are tied to others
+ * @parent: what each owner tied something to last
+ * @remarks_freely: what is marked anew now is checked by its tag alone
  * @remarked: a mark that has to come, 0 for none
  * @dirty: a byte a page, set once the page may hold memory; only for heaps of up
  *         to MODEL_DIRTY pages
@@ -91,6 +96,9 @@ struct model {
 	struct heap_owner *owner[MODEL_OWNERS + 1];
 	u64 id[MODEL_OWNERS + 1];
 	u64 ids;
+	u32 links;
+	u64 parent[MODEL_OWNERS + 1];
+	bool remarks_freely;
 	u32 remarked;
 	u8 dirty[MODEL_DIRTY];
 };
@@ -118,7 +126,13 @@ const char *model_check_released(const struct model *model, bool trimmed);
 /* The object that starts at an offset. Returns false if none is live there. */
 bool model_object_at(struct model *model, u64 offset, struct model_object *object);
 
-/* Says that an object is free. */
+/* Who owns an object: of one that is tied to another, who owns that. */
+u32 model_who(struct model *model, const struct model_object *object);
+
+/* Whether something is tied to an object. */
+bool model_has_children(const struct model *model, u64 offset);
+
+/* Says that an object is free, and what is tied to it. */
 void model_note_free(struct model *model, u64 offset);
 
 /* The mark that a run has to have. */

@@ -135,6 +135,7 @@ static const char *note_object(struct model *model, const struct heap_request *r
 	run->taken[slot] = 1;
 	run->who[slot] = run->owner;
 	run->offered[slot] = 0;
+	run->parent[slot] = 0;
 	run->live++;
 	last = offset + model_slot_bytes(run) - 1;
 	model_dirty(model, offset >> PAGE_SHIFT, (last >> PAGE_SHIFT) - (offset >> PAGE_SHIFT) + 1);
@@ -232,6 +233,7 @@ static const char *step_alloc_failing(struct model *model, struct model_source *
 static enum heap_refusal predict(struct model *model, u32 freer, u64 offset, u64 bytes)
 {
 	u64 page = offset >> PAGE_SHIFT;
+	struct model_object object;
 	struct model_run *run;
 	u64 align, delta;
 	u32 who;
@@ -246,9 +248,11 @@ static enum heap_refusal predict(struct model *model, u32 freer, u64 offset, u64
 	delta = offset - (run->first << PAGE_SHIFT);
 	if (delta % model_slot_bytes(run))
 		return HEAP_BAD_INTERIOR;
-	if (!run->taken[delta / model_slot_bytes(run)])
+	if (!run->taken[delta / model_slot_bytes(run)] ||
+	    run->parent[delta / model_slot_bytes(run)] == ORPHAN)
 		return HEAP_BAD_NOT_LIVE;
-	who = run->who[delta / model_slot_bytes(run)];
+	model_object_at(model, offset, &object);
+	who = model_who(model, &object);
 	if (who != NOBODY && who != freer)
 		return HEAP_BAD_OWNER;
 	if (!bytes)
@@ -261,15 +265,53 @@ static enum heap_refusal predict(struct model *model, u32 freer, u64 offset, u64
 	       HEAP_REFUSALS : HEAP_BAD_BYTES;
 }
 
-void model_note_free(struct model *model, u64 offset)
+/* One object alone. */
+static void note_free(struct model *model, struct model_run *run, u64 offset)
 {
-	struct model_run *run = model_run_at(model, offset >> PAGE_SHIFT);
+	u32 slot = (offset - (run->first << PAGE_SHIFT)) / model_slot_bytes(run);
 
-	run->taken[(offset - (run->first << PAGE_SHIFT)) / model_slot_bytes(run)] = 0;
+	model->links -= !!run->parent[slot];
+	run->parent[slot] = 0;
+	run->taken[slot] = 0;
 	run->live--;
 	model->stat.frees++;
 	model->class_stat[run->group][run->class].frees++;
 	model->recent[model->recents++ % MODEL_RECENT] = offset;
+}
+
+/* The same, and what is tied to it is an orphan. */
+static void note_parent_free(struct model *model, u64 offset)
+{
+	u32 i, slot;
+
+	note_free(model, model_run_at(model, offset >> PAGE_SHIFT), offset);
+	for (i = 0; i < model->runs && model->links; i++) {
+		struct model_run *run = &model->run[i];
+
+		for (slot = 0; slot < model_slots(run); slot++)
+			if (run->taken[slot] && run->parent[slot] == offset)
+				run->parent[slot] = ORPHAN;
+	}
+}
+
+/* Orphans are free. */
+static void note_orphans_free(struct model *model)
+{
+	u32 i, slot;
+
+	for (i = 0; i < model->runs && model->links; i++) {
+		struct model_run *run = &model->run[i];
+
+		for (slot = 0; slot < model_slots(run); slot++)
+			if (run->taken[slot] && run->parent[slot] == ORPHAN)
+				note_free(model, run, model_slot_offset(run, slot));
+	}
+}
+
+void model_note_free(struct model *model, u64 offset)
+{
+	note_parent_free(model, offset);
+	note_orphans_free(model);
 }
 
 /*
@@ -285,14 +327,14 @@ static void predict_batch(struct model *model, u32 freer, const u64 *offsets, u3
 	for (i = 0; i < n; i++) {
 		refusal[i] = predict(model, freer, offsets[i], bytes);
 		if (refusal[i] == HEAP_REFUSALS && model->owned)
-			model_note_free(model, offsets[i]);
+			note_parent_free(model, offsets[i]);
 		for (j = 0; j < i && refusal[i] == HEAP_REFUSALS && !model->owned; j++)
 			if (offsets[j] == offsets[i])
 				refusal[i] = HEAP_BAD_NOT_LIVE;
 	}
 	for (i = 0; i < n && !model->owned; i++)
 		if (refusal[i] == HEAP_REFUSALS)
-			model_note_free(model, offsets[i]);
+			note_parent_free(model, offsets[i]);
 }
 
 static const char *free_batch(struct model *model, u32 freer, const u64 *offsets, u32 n,
@@ -314,6 +356,9 @@ static const char *free_batch(struct model *model, u32 freer, const u64 *offsets
 	REQUIRE(heap_owned_free(model->heap, model->owner[freer], offsets, n, bytes, &bad,
 				&foreign) == (int)freed);
 	REQUIRE(foreign == (bad < n && refusal[bad] == HEAP_BAD_OWNER));
+	note_orphans_free(model);
+	while (heap_free_orphans(model->heap, model->owner[freer]))
+		;
 	REQUIRE(bad == first);
 	REQUIRE(!model->ended);
 	REQUIRE_NULL(model_check_released(model, false));
@@ -326,7 +371,7 @@ const char *model_free_one(struct model *model, u64 offset)
 	u32 freer = NOBODY;
 
 	if (model_object_at(model, offset, &object))
-		freer = object.run->who[object.slot];
+		freer = model_who(model, &object);
 	return free_batch(model, freer, &offset, 1, 0);
 }
 
@@ -342,7 +387,7 @@ static const char *step_free(struct model *model, struct model_source *source)
 		offsets[i] = model_choose_offset(model, source);
 	/* Mostly it is the owner who frees. */
 	if (model_choose(source, 4) && model_object_at(model, offsets[0], &object))
-		freer = object.run->who[object.slot];
+		freer = model_who(model, &object);
 	run = model_run_at(model, offsets[0] >> PAGE_SHIFT);
 	if (run && !model_choose(source, 4))
 		bytes = model_slot_bytes(run) - model_choose(source, 16);
@@ -385,7 +430,8 @@ static const char *step_find(struct model *model, struct model_source *source)
 	REQUIRE(!heap_find(model->heap, offset, &object));
 	REQUIRE(object.offset == offset && object.bytes == model_slot_bytes(run));
 	REQUIRE(object.class == run->class && object.group == run->group);
-	REQUIRE(object.owner == model->id[run->who[want.slot]]);
+	REQUIRE(object.owner == model->id[model_who(model, &want)]);
+	REQUIRE(object.linked == !!run->parent[want.slot]);
 	REQUIRE(object.offered == run->offered[want.slot]);
 	return NULL;
 }

@@ -47,7 +47,7 @@ static void note_end(struct model *model, u32 owner)
 		struct model_run *run = &model->run[i];
 
 		for (slot = 0; slot < model_slots(run); slot++)
-			if (run->taken[slot] && run->who[slot] == owner)
+			if (run->taken[slot] && !run->parent[slot] && run->who[slot] == owner)
 				model_note_free(model, model_slot_offset(run, slot));
 		run->left |= run->owner == owner;
 	}
@@ -93,8 +93,10 @@ static int predict(struct model *model, u64 offset, enum change change, u32 from
 	*mixes = false;
 	if (!model_object_at(model, offset, object))
 		return -EINVAL;
-	if (object->run->who[object->slot] != from)
+	if (model_who(model, object) != from)
 		return -EPERM;
+	if (object->run->parent[object->slot])
+		return -EBUSY;
 	if (change == TAKE && from != NOBODY && !object->run->offered[object->slot])
 		return -EPERM;
 	*mixes = object->run->class != CLASS_SPAN && !object->run->mixed;
@@ -161,12 +163,89 @@ static const char *step_change(struct model *model, struct model_source *source)
 
 	/* Mostly from who owns it. */
 	if (model_choose(source, 4) && model_object_at(model, offset, &object))
-		from = object.run->who[object.slot];
+		from = model_who(model, &object);
 	if (kind == OFFER)
 		to = from;
 	if ((kind != TAKE && from == NOBODY) || (kind == TAKE && to == NOBODY))
 		return NULL;
 	return change(model, offset, kind, from, to, model_choose(source, 8) ? 0 : 1);
+}
+
+/* What is tied to what. */
+
+/* What either step of tying has to answer. */
+static int predict_tie(struct model *model, u64 offset, u32 owner, struct model_object *object)
+{
+	if (!model_object_at(model, offset, object))
+		return -EINVAL;
+	if (model_who(model, object) != owner)
+		return -EPERM;
+	return object->run->parent[object->slot] ? -EBUSY : 0;
+}
+
+/* The parent, which becomes mixed at once, is looked at first. */
+static const char *link_objects(struct model *model, u64 offset, u64 to, u32 owner)
+{
+	struct model_object object, parent;
+	int ret, want = -EINVAL;
+
+	if (offset != to)
+		want = predict_tie(model, to, owner, &parent);
+	if (!want) {
+		parent.run->mixed |= parent.run->class != CLASS_SPAN;
+		want = predict_tie(model, offset, owner, &object);
+	}
+	if (!want && model_has_children(model, offset))
+		want = -EBUSY;
+	model->remarks_freely = true;
+	ret = heap_link(model->heap, model->owner[owner], offset, to);
+	model->remarks_freely = false;
+	REQUIRE(ret == want);
+	if (ret)
+		return model->error;
+	object.run->mixed |= object.run->class != CLASS_SPAN;
+	object.run->parent[object.slot] = to;
+	object.run->offered[object.slot] = 0;
+	model->links++;
+	return model->error;
+}
+
+static const char *unlink_object(struct model *model, u64 offset, u32 owner)
+{
+	struct model_object object;
+	int ret, want = predict_tie(model, offset, owner, &object);
+	bool tied = want == -EBUSY;
+
+	if (tied || !want)
+		want = tied ? 0 : -EINVAL;
+	model->remarks_freely = true;
+	ret = heap_unlink(model->heap, model->owner[owner], offset);
+	model->remarks_freely = false;
+	REQUIRE(ret == want);
+	if (ret)
+		return model->error;
+	object.run->parent[object.slot] = 0;
+	object.run->who[object.slot] = owner;
+	model->links--;
+	return model->error;
+}
+
+static const char *step_link(struct model *model, struct model_source *source)
+{
+	u64 offset = model_choose_offset(model, source), to = model_choose_offset(model, source);
+	u32 owner = model_choose_owner(model, source);
+	struct model_object object;
+
+	if (model_choose(source, 8) && model_object_at(model, offset, &object))
+		owner = model_who(model, &object);
+	if (model_choose(source, 4) && model->parent[owner])
+		to = model->parent[owner];
+	if (owner == NOBODY)
+		return NULL;
+	model->parent[owner] = to;
+	if (!model_choose(source, 4))
+		return unlink_object(model, offset, owner);
+	return link_objects(model, offset, to, owner);
 }
 
 const char *model_step_owners(struct model *model, struct model_source *source)
@@ -177,5 +256,7 @@ const char *model_step_owners(struct model *model, struct model_source *source)
 		return create(model, owner, model_choose(source, 4));
 	if (!model_choose(source, 40))
 		return end(model, owner);
+	if (!model_choose(source, 3))
+		return step_link(model, source);
 	return step_change(model, source);
 }
