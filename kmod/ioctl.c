@@ -50,6 +50,7 @@ union ucmd_buffer {
 	struct shmzone_offer offer;
 	struct shmzone_take take;
 	struct shmzone_walk walk;
+	struct shmzone_link link;
 };
 
 /* What every structure begins with. */
@@ -132,6 +133,7 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP(offer, OFFER, out_error, 0, ON_WRITABLE),
 	IOCTL_OP(take, TAKE, out_error, 0, ON_WRITABLE),
 	IOCTL_OP(walk, WALK, __out_reserved, 0, ON_ZONE),
+	IOCTL_OP(link, LINK, out_error, 0, ON_WRITABLE),
 #ifdef SHMZONE_DEBUG
 	IOCTL_OP(check, CHECK, out_text, 0, ON_WRITABLE),
 #endif

@@ -73,6 +73,7 @@ long give_ioctl(struct ucmd *ucmd);
 long offer_ioctl(struct ucmd *ucmd);
 long take_ioctl(struct ucmd *ucmd);
 long walk_ioctl(struct ucmd *ucmd);
+long link_ioctl(struct ucmd *ucmd);
 
 /* rights.c */
 long reopen_ioctl(struct ucmd *ucmd);

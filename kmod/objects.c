@@ -316,6 +316,15 @@ static void free_batch(struct shmzone *zone, struct client *client,
 	}
 }
 
+/* What goes with that; if the caller is killed, the periodic work comes to it. */
+static void free_orphans(struct shmzone *zone, const struct client *client)
+{
+	const struct heap_owner *owner = client ? client->owner : NULL;
+
+	while (heap_free_orphans(zone->heap, owner) && !fatal_signal_pending(current))
+		cond_resched();
+}
+
 long free_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_free *free = ucmd->cmd;
@@ -348,6 +357,7 @@ long free_ioctl(struct ucmd *ucmd)
 	ucmd->judged = true;
 	client = object_owner(ucmd->zone);
 	free_batch(ucmd->zone, client, batch.offsets, free);
+	free_orphans(ucmd->zone, client);
 	if (client)
 		client_put(client);
 	zone_age_soon(ucmd->zone);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The commands about owners and what they own: GIVE, OFFER, TAKE, WALK.
+ * The commands about owners and what they own: GIVE, OFFER, TAKE, LINK, WALK.
  *
  * As in objects.c, user memory is touched before and after the work alone. What is
  * to change its owner goes through a kernel copy of the whole array; that all of
@@ -18,44 +18,65 @@
 #include "ioctl.h"
 #include "shmzone.h"
 
-/* GIVE, OFFER and TAKE have the same layout: all are worked on as GIVE. */
-#define SAME(field)							\
-	static_assert(offsetof(struct shmzone_give, field) ==		\
-			      offsetof(struct shmzone_offer, field) &&	\
-		      offsetof(struct shmzone_give, field) ==		\
-			      offsetof(struct shmzone_take, field))
-SAME(offsets);
-SAME(count);
-SAME(__reserved);
-SAME(client);
-SAME(out_count);
-SAME(out_error);
+/* OFFER, TAKE and LINK are worked on as GIVE, whose layout they have. */
+#define SAME_AS(name, field, as)					\
+	(offsetof(struct shmzone_##name, field) == offsetof(struct shmzone_give, as))
+#define SAME(name, field)	SAME_AS(name, field, field)
+#define LAID_OUT_AS_GIVE(name, named)					\
+	static_assert(SAME(name, offsets) && SAME(name, count) &&	\
+		      SAME(name, __reserved) && SAME_AS(name, named, client) && \
+		      SAME(name, out_count) && SAME(name, out_error))
+LAID_OUT_AS_GIVE(offer, client);
+LAID_OUT_AS_GIVE(take, client);
+LAID_OUT_AS_GIVE(link, parent);
 
 /**
- * struct handover - one of the three at work
- * @change: changes the owner of one object
+ * struct handover - one of them at work
+ * @change: changes one object
+ * @of_parent: it is about the parent that the command names, not a client
  * @heap: the heap
  * @mine: the caller
  * @other: whom the command names, or NULL
+ * @parent: or the parent
  */
 struct handover {
-	int (*change)(struct heap *heap, const struct heap_owner *mine,
-		      u64 offset, const struct heap_owner *other);
+	int (*change)(const struct handover *handover, u64 offset);
+	bool of_parent;
 	struct heap *heap;
 	struct client *mine;
 	struct client *other;
+	u64 parent;
 };
 
-static int change_by_offer(struct heap *heap, const struct heap_owner *mine,
-			   u64 offset, const struct heap_owner *other)
+static const struct heap_owner *other_owner(const struct handover *handover)
 {
-	return heap_offer(heap, mine, offset);
+	return handover->other ? handover->other->owner : NULL;
 }
 
-static int change_next(const struct handover *handover, u64 offset)
+static int give_one(const struct handover *handover, u64 offset)
 {
-	return handover->change(handover->heap, handover->mine->owner, offset,
-				handover->other ? handover->other->owner : NULL);
+	return heap_give(handover->heap, handover->mine->owner, offset,
+			 other_owner(handover));
+}
+
+static int offer_one(const struct handover *handover, u64 offset)
+{
+	return heap_offer(handover->heap, handover->mine->owner, offset);
+}
+
+static int take_one(const struct handover *handover, u64 offset)
+{
+	return heap_take(handover->heap, handover->mine->owner, offset,
+			 other_owner(handover));
+}
+
+static int link_one(const struct handover *handover, u64 offset)
+{
+	const struct heap_owner *mine = handover->mine->owner;
+
+	if (handover->parent)
+		return heap_link(handover->heap, mine, offset, handover->parent);
+	return heap_unlink(handover->heap, mine, offset);
 }
 
 static void change_all(const struct handover *handover,
@@ -67,7 +88,7 @@ static void change_all(const struct handover *handover,
 		if (args->out_count && fatal_signal_pending(current))
 			ret = -EINTR;
 		else
-			ret = change_next(handover, offsets[args->out_count]);
+			ret = handover->change(handover, offsets[args->out_count]);
 		if (ret)
 			break;
 		args->out_count++;
@@ -110,7 +131,8 @@ static int hand_over(struct handover *handover, struct ucmd *ucmd,
 
 	ucmd->judged = true;
 	handover->heap = ucmd->zone->heap;
-	ret = find_both(handover, ucmd->zone, args->client);
+	handover->parent = args->client;
+	ret = find_both(handover, ucmd->zone, handover->of_parent ? 0 : args->client);
 	if (ret)
 		return ret;
 	change_all(handover, args, offsets);
@@ -151,14 +173,14 @@ static long handover_ioctl(struct ucmd *ucmd, struct handover *handover)
 
 long give_ioctl(struct ucmd *ucmd)
 {
-	struct handover handover = { .change = heap_give };
+	struct handover handover = { .change = give_one };
 
 	return handover_ioctl(ucmd, &handover);
 }
 
 long offer_ioctl(struct ucmd *ucmd)
 {
-	struct handover handover = { .change = change_by_offer };
+	struct handover handover = { .change = offer_one };
 	const struct shmzone_offer *offer = ucmd->cmd;
 
 	return offer->client ? -EINVAL : handover_ioctl(ucmd, &handover);
@@ -166,7 +188,14 @@ long offer_ioctl(struct ucmd *ucmd)
 
 long take_ioctl(struct ucmd *ucmd)
 {
-	struct handover handover = { .change = heap_take };
+	struct handover handover = { .change = take_one };
+
+	return handover_ioctl(ucmd, &handover);
+}
+
+long link_ioctl(struct ucmd *ucmd)
+{
+	struct handover handover = { .change = link_one, .of_parent = true };
 
 	return handover_ioctl(ucmd, &handover);
 }
@@ -220,7 +249,8 @@ static int tell_objects(const struct shmzone_walk *walk,
 			.size_class = object->class,
 			.group = object->group,
 			.flags = (cached[i] ? SHMZONE_OBJECT_CACHED : 0) |
-				 (object->offered ? SHMZONE_OBJECT_OFFERED : 0),
+				 (object->offered ? SHMZONE_OBJECT_OFFERED : 0) |
+				 (object->linked ? SHMZONE_OBJECT_LINKED : 0),
 		};
 
 		if (copy_struct_to_user(to, walk->object_size, &row, sizeof(row),

@@ -51,9 +51,13 @@ static void zone_age(struct work_struct *work)
 	struct shmzone *zone =
 		container_of(to_delayed_work(work), struct shmzone, age);
 	u64 turnover = heap_turnover(zone->heap);
-	bool more;
+	bool more, freed = false;
 
 	zone_reclaim_idle(zone);
+	while (heap_free_all_orphans(zone->heap)) {
+		freed = true;
+		cond_resched();
+	}
 	more = heap_age(zone->heap);
 	if (more || atomic64_read(&zone->clients.capacity))
 		queue_delayed_work(zone_wq, &zone->age, AGE_DELAY);
@@ -61,7 +65,7 @@ static void zone_age(struct work_struct *work)
 	 * Pages of a slab that ended are free now. While they were on their way
 	 * there they were of use to nobody.
 	 */
-	if (zone_takes_retry(zone) || heap_turnover(zone->heap) != turnover)
+	if (zone_takes_retry(zone) || freed || heap_turnover(zone->heap) != turnover)
 		zone_wake(zone);
 }
 

@@ -202,6 +202,11 @@ FIXTURE_VARIANT_ADD(command, take) {
 	.of_client = true, .owned = true, .of_nobodys = true, .on_zone = true,
 };
 
+FIXTURE_VARIANT_ADD(command, link) {
+	VARIANT(link, LINK, OUT(link, out_count)), RESERVED(link),
+	.of_client = true, .owned = true, .on_zone = true,
+};
+
 FIXTURE_VARIANT_ADD(command, walk) {
 	VARIANT(walk, WALK, OUT(walk, out_cursor)),
 	.on_zone = true, .may_repeat = true,
@@ -236,6 +241,8 @@ FIXTURE_SETUP(command)
 	else if (variant->of_client)
 		SKIP(return, "a program of 32 bits has no caches");
 	t->object = alloc(self->zone, 64);
+	if (variant->owned)
+		t->parent = alloc(self->zone, 64);
 	if (variant->of_nobodys) {
 		fill_give(&self->valid, t);
 		self->valid.size = sizeof(self->valid.give);
@@ -547,6 +554,7 @@ static bool is_command(unsigned int nr)
 	case SHMZONE_CMD_OFFER:
 	case SHMZONE_CMD_TAKE:
 	case SHMZONE_CMD_WALK:
+	case SHMZONE_CMD_LINK:
 	case SHMZONE_CMD_ROOT_GET:
 	case SHMZONE_CMD_ROOT_SET:
 	case SHMZONE_CMD_ROOT_LIST:

@@ -12,6 +12,7 @@ struct targets {
 	const char *name;		/* of the zone */
 	const char *other_name;		/* to be created */
 	__u64 object;
+	__u64 parent;			/* another object, in owned zones */
 	__u64 offsets[2];
 	struct shmzone_class classes[SHMZONE_CLASSES];
 	struct shmzone_class_figures figures[SHMZONE_CLASSES];
@@ -48,6 +49,7 @@ union arguments {
 	struct shmzone_offer offer;
 	struct shmzone_take take;
 	struct shmzone_walk walk;
+	struct shmzone_link link;
 	__u32 size;
 	unsigned char bytes[3 * 4096];
 };
@@ -201,6 +203,13 @@ static void fill_take(union arguments *args, struct targets *t)
 {
 	args->take.offsets = to_u64(&t->object);
 	args->take.count = 1;
+}
+
+static void fill_link(union arguments *args, struct targets *t)
+{
+	args->link.offsets = to_u64(&t->object);
+	args->link.count = 1;
+	args->link.parent = t->parent;
 }
 
 static void fill_walk(union arguments *args, struct targets *t)

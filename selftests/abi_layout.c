@@ -51,6 +51,7 @@ COMMAND(GIVE, 0xb938, 40);
 COMMAND(OFFER, 0xb939, 40);
 COMMAND(TAKE, 0xb93a, 40);
 COMMAND(WALK, 0xb93b, 48);
+COMMAND(LINK, 0xb93c, 40);
 COMMAND(CHECK, 0xb93f, 128);
 
 ASSERT(SHMZONE_ABI_VERSION == 1);
@@ -416,6 +417,16 @@ MEMBER(take, __reserved, 20, 24);
 MEMBER(take, client, 24, 32);
 MEMBER(take, out_count, 32, 36);
 MEMBER(take, out_error, 36, 40);
+
+SIZE(link, 40);
+MEMBER(link, size, 0, 4);
+MEMBER(link, flags, 4, 8);
+MEMBER(link, offsets, 8, 16);
+MEMBER(link, count, 16, 20);
+MEMBER(link, __reserved, 20, 24);
+MEMBER(link, parent, 24, 32);
+MEMBER(link, out_count, 32, 36);
+MEMBER(link, out_error, 36, 40);
 
 SIZE(object, 40);
 MEMBER(object, offset, 0, 8);

@@ -143,10 +143,10 @@ int _try_sync(int zone, __u64 client, __u64 timeout_ns)
 	return _try_call(zone, SHMZONE_CACHE_SYNC, &args);
 }
 
-int _try_handover(int zone, unsigned long cmd, __u64 offset, __u64 client)
+int _try_handover(int zone, unsigned long cmd, __u64 offset, __u64 other)
 {
 	struct shmzone_give args = {
-		SIZED(shmzone_give), .offsets = to_u64(&offset), .count = 1, .client = client,
+		SIZED(shmzone_give), .offsets = to_u64(&offset), .count = 1, .client = other,
 	};
 
 	return _try_call(zone, cmd, &args);

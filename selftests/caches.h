@@ -32,8 +32,8 @@ long _try_reclaim(int zone, struct shmzone_cache_reclaim *answer);
 long _try_client(int zone);
 int _try_sync(int zone, __u64 client, __u64 timeout_ns);
 
-/* GIVE, OFFER or TAKE one object. */
-int _try_handover(int zone, unsigned long cmd, __u64 offset, __u64 client);
+/* GIVE, OFFER, TAKE or LINK one object, from or to a client, or to a parent. */
+int _try_handover(int zone, unsigned long cmd, __u64 offset, __u64 other);
 
 /* Any one of these, with any class and group; what comes of it is not told. */
 void _try_anything(int zone, __u32 cache, __u64 *random);

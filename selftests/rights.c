@@ -194,14 +194,17 @@ static int walk(const struct target *t)
 static int hand_over(const struct target *t)
 {
 	__u64 own[2];
-	int offered, given, taken;
+	int linked, offered, given, taken;
 
 	if (_try_map_caches(t->writer, 1) || _try_alloc(t->writer, 100, 2, own) != 2)
 		return -EUCLEAN;
+	linked = _try_handover(t->fd, SHMZONE_LINK, own[1], own[0]);
+	if (!linked)
+		linked = _try_handover(t->fd, SHMZONE_LINK, own[1], 0);
 	offered = _try_handover(t->fd, SHMZONE_OFFER, own[0], 0);
 	given = _try_handover(t->fd, SHMZONE_GIVE, own[1], 0);
 	taken = _try_handover(t->fd, SHMZONE_TAKE, own[1], 0);
-	return offered == given && given == taken ? taken : -EUCLEAN;
+	return linked == offered && offered == given && given == taken ? taken : -EUCLEAN;
 }
 
 static int look_up_roots(const struct target *t)
@@ -281,7 +284,7 @@ static const struct action {
 	{ "free", free_object },
 	{ "query, ask for figures", ask },
 	{ "walk over all objects", walk },
-	{ "give, offer, take objects", hand_over, .kind = SHMZONE_CREATE_OWNED },
+	{ "give, offer, take, link objects", hand_over, .kind = SHMZONE_CREATE_OWNED },
 	{ "look roots up", look_up_roots },
 	{ "set a root", set_root },
 	{ "reopen read-write", reopen_read_write },

@@ -118,11 +118,127 @@ static int hand_over_unowned(struct place *p, int cmd)
 	return _try_map_caches(p->zone, 1) ? WRONG : _try_handover(p->zone, cmd, p->object, 0);
 }
 
+/* Objects: one that is tied to its parent, and one that is not. */
+struct tied {
+	struct owned owned;
+	__u64 parent;
+	__u64 other;
+};
+
+static bool make_tied(const struct place *p, struct tied *t)
+{
+	return make_owned(p, &t->owned) &&
+	       _try_alloc(t->owned.zone, 64, 1, &t->parent) == 1 &&
+	       _try_alloc(t->owned.zone, 64, 1, &t->other) == 1 &&
+	       !_try_handover(t->owned.zone, SHMZONE_LINK, t->owned.object, t->parent);
+}
+
+static int link_to_nothing(struct place *p, int arg)
+{
+	struct tied t;
+
+	return make_tied(p, &t) ?
+	       _try_handover(t.owned.zone, SHMZONE_LINK, t.other, t.parent + 8) : WRONG;
+}
+
+static int link_to_itself(struct place *p, int arg)
+{
+	struct tied t;
+
+	return make_tied(p, &t) ?
+	       _try_handover(t.owned.zone, SHMZONE_LINK, t.other, t.other) : WRONG;
+}
+
+static int unlink_what_is_not_linked(struct place *p, int arg)
+{
+	struct tied t;
+
+	return make_tied(p, &t) ?
+	       _try_handover(t.owned.zone, SHMZONE_LINK, t.parent, 0) : WRONG;
+}
+
+static int link_again(struct place *p, int arg)
+{
+	struct tied t;
+
+	return make_tied(p, &t) ?
+	       _try_handover(t.owned.zone, SHMZONE_LINK, t.owned.object, t.other) : WRONG;
+}
+
+static int link_to_what_is_linked(struct place *p, int arg)
+{
+	struct tied t;
+
+	return make_tied(p, &t) ?
+	       _try_handover(t.owned.zone, SHMZONE_LINK, t.other, t.owned.object) : WRONG;
+}
+
+static int link_parent(struct place *p, int arg)
+{
+	struct tied t;
+
+	return make_tied(p, &t) ?
+	       _try_handover(t.owned.zone, SHMZONE_LINK, t.parent, t.other) : WRONG;
+}
+
+static int hand_over_linked(struct place *p, int cmd)
+{
+	struct tied t;
+
+	return make_tied(p, &t) ? _try_handover(t.owned.zone, cmd, t.owned.object, 0) : WRONG;
+}
+
+/* A child of a fork, which is a client: an object of its own, and its parent's. */
+static int link_across(void *arg)
+{
+	const struct intrusion *in = arg;
+	const struct owned *o = &in->owned;
+	__u64 own;
+	int ret;
+
+	if (touch_read(o->caches) || _try_alloc(o->zone, 64, 1, &own) != 1)
+		return -WRONG;
+	if (in->from)
+		ret = _try_handover(o->zone, SHMZONE_LINK, own, o->object);
+	else
+		ret = _try_handover(o->zone, SHMZONE_LINK, o->object, own);
+	return ret < 0 ? -ret : 0;
+}
+
+static int link_with_anothers(struct place *p, int to_it)
+{
+	struct intrusion in = { .from = to_it };
+
+	return make_owned(p, &in.owned) ? -in_child(link_across, &in) : WRONG;
+}
+
+static int take_linked(void *arg)
+{
+	const struct intrusion *in = arg;
+	const struct owned *o = &in->owned;
+
+	if (touch_read(o->caches))
+		return -WRONG;
+	return -_try_handover(o->zone, SHMZONE_TAKE, o->object, o->client);
+}
+
+static int take_linked_of_offered(struct place *p, int arg)
+{
+	struct intrusion in = {};
+	struct tied t;
+
+	if (!make_tied(p, &t) || _try_handover(t.owned.zone, SHMZONE_OFFER, t.parent, 0))
+		return WRONG;
+	in.owned = t.owned;
+	return -in_child(take_linked, &in);
+}
+
 const struct rule owner_rules[] = {
 	{ "no client: allocate", -ENXIO, alloc_as_no_client },
 	{ "no client: give", -ENXIO, hand_over_as_no_client, SHMZONE_GIVE },
 	{ "no client: offer", -ENXIO, hand_over_as_no_client, SHMZONE_OFFER },
 	{ "no client: take", -ENXIO, hand_over_as_no_client, SHMZONE_TAKE },
+	{ "no client: link", -ENXIO, hand_over_as_no_client, SHMZONE_LINK },
 	{ "no client: free what is another's", -EPERM, free_as_no_client },
 	{ "free what is another's", -EPERM, change_anothers, SHMZONE_FREE },
 	{ "give what is another's", -EPERM, change_anothers, SHMZONE_GIVE },
@@ -135,11 +251,26 @@ const struct rule owner_rules[] = {
 	{ "give what is no object", -EINVAL, hand_over_nothing, SHMZONE_GIVE },
 	{ "offer what is no object", -EINVAL, hand_over_nothing, SHMZONE_OFFER },
 	{ "take what is no object", -EINVAL, hand_over_nothing, SHMZONE_TAKE },
+	{ "link what is another's", -EPERM, link_with_anothers, 0 },
+	{ "link to what is another's", -EPERM, link_with_anothers, 1 },
+	{ "unlink what is another's", -EPERM, change_anothers, SHMZONE_LINK },
+	{ "unlink what is no object", -EINVAL, hand_over_nothing, SHMZONE_LINK },
+	{ "unlink what is not linked", -EINVAL, unlink_what_is_not_linked },
+	{ "link to what is no object", -EINVAL, link_to_nothing },
+	{ "link to itself", -EINVAL, link_to_itself },
+	{ "link what is linked", -EBUSY, link_again },
+	{ "link to what is linked", -EBUSY, link_to_what_is_linked },
+	{ "link what others are linked to", -EBUSY, link_parent },
+	{ "give what is linked", -EBUSY, hand_over_linked, SHMZONE_GIVE },
+	{ "offer what is linked", -EBUSY, hand_over_linked, SHMZONE_OFFER },
+	{ "take what is linked", -EBUSY, take_linked_of_offered },
 	{ "reading: give", -EACCES, read_and_hand_over, SHMZONE_GIVE },
 	{ "reading: offer", -EACCES, read_and_hand_over, SHMZONE_OFFER },
 	{ "reading: take", -EACCES, read_and_hand_over, SHMZONE_TAKE },
+	{ "reading: link", -EACCES, read_and_hand_over, SHMZONE_LINK },
 	{ "not owned: give", -EOPNOTSUPP, hand_over_unowned, SHMZONE_GIVE },
 	{ "not owned: offer", -EOPNOTSUPP, hand_over_unowned, SHMZONE_OFFER },
 	{ "not owned: take", -EOPNOTSUPP, hand_over_unowned, SHMZONE_TAKE },
+	{ "not owned: link", -EOPNOTSUPP, hand_over_unowned, SHMZONE_LINK },
 	{}
 };

@@ -183,6 +183,52 @@ TEST_F(owned, an_object_goes_from_hand_to_hand)
 	ASSERT_EQ(-EINVAL, shmz_free(self->z, p));
 }
 
+static int takes_a_message(void *arg)
+{
+	struct note *note = arg;
+
+	if (shmz_link(note->z, note->object, NULL) != -EPERM)
+		return 1;
+	if (shmz_take(note->z, shmz_pointer(note->z, note->offset), note->parent))
+		return 2;
+	if (shmz_client(note->z, &note->client))
+		return 3;
+	return count_objects(note->z, note->client) == 11 ? 0 : 4;
+}
+
+TEST_F(owned, a_message_goes_as_one)
+{
+	void *head = shmz_alloc(self->z, 64), *part[10];
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		part[i] = shmz_alloc(self->z, 100 << i);
+		ASSERT_EQ(0, shmz_link(self->z, part[i], head));
+	}
+	ASSERT_EQ(-EBUSY, shmz_link(self->z, part[0], head));
+	ASSERT_EQ(-EBUSY, shmz_offer(self->z, part[0]));
+	ASSERT_EQ(-EINVAL, shmz_link(self->z, head, head));
+	ASSERT_EQ(-EINVAL, shmz_link(self->z, head, NULL));
+	ASSERT_EQ(0, shmz_offer(self->z, head));
+	/* Taken by a child that ends then, with all its parts but those that are not. */
+	ASSERT_EQ(0, shmz_link(self->z, part[9], NULL));
+	part[9] = shmz_alloc(self->z, 8);
+	ASSERT_EQ(0, shmz_link(self->z, part[9], head));
+	self->note->object = part[3];
+	self->note->offset = shmz_offset(self->z, head);
+	ASSERT_EQ(0, in_child(takes_a_message, self->note));
+	ASSERT_EQ(0, shmz_client_wait(self->z, self->note->client, LONG_NS));
+	ASSERT_EQ(0, count_objects(self->z, self->note->client));
+	ASSERT_EQ(1, count_objects(self->z, self->client));
+	/* By a free. */
+	head = shmz_alloc(self->z, 64);
+	part[0] = shmz_alloc(self->z, 64);
+	ASSERT_EQ(0, shmz_link(self->z, part[0], head));
+	ASSERT_EQ(0, shmz_free(self->z, head));
+	ASSERT_EQ(-EINVAL, shmz_free(self->z, part[0]));
+	ASSERT_EQ(1, count_objects(self->z, self->client));
+}
+
 /* Checked zones: what is freed is looked at before it is used again. */
 
 FIXTURE(checked) {
@@ -304,6 +350,7 @@ TEST(zones_without_owners)
 	void *p = shmz_alloc(z, 64);
 
 	ASSERT_EQ(-EOPNOTSUPP, shmz_give(z, p, 0));
+	ASSERT_EQ(-EOPNOTSUPP, shmz_link(z, p, NULL));
 	ASSERT_EQ(1, count_objects(z, 0));
 	ASSERT_EQ(0, shmz_free(z, p));
 	ASSERT_EQ(0, count_objects(z, 0));

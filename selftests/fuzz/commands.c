@@ -121,6 +121,9 @@ static const struct command commands[] = {
 		FIELD(walk, count, NUMBER, 8),
 		FIELD(walk, object_size, NUMBER, sizeof(struct shmzone_object)),
 		FIELD(walk, cursor, NUMBER, 0)),
+	COMMAND(link, LINK, false, FIELD(link, offsets, FROM, 0),
+		FIELD(link, count, NUMBER, 1), FIELD(link, __reserved, NUMBER, 0),
+		FIELD(link, parent, OBJECT, 0)),
 	COMMAND(check, CHECK, false),
 };
 

@@ -99,7 +99,8 @@
  * E2BIG       the structure is longer than the kernel knows, and not zero; or
  *             a size is beyond the page size
  * EBADF       not an open descriptor
- * EBUSY       CACHE_REFILL, CACHE_DRAIN: a thread is at work on the cache; mmap:
+ * EBUSY       LINK, GIVE, OFFER, TAKE: the object is tied to another, or in another way;
+ *             CACHE_REFILL, CACHE_DRAIN: a thread is at work on the cache; mmap:
  *             the process has caches of the zone already
  * EDQUOT      CREATE, SET_LIMIT: the creator has no more zones or bytes to have;
  *             mmap: the user has no more clients to have
@@ -115,16 +116,16 @@
  * ENOMEM      the zone's limit or the kernel's memory is exhausted
  * ENOSPC      ROOT_SET: there are %SHMZONE_ROOTS_MAX roots already; CACHE_REFILL,
  *             CACHE_DRAIN: there is no room in the cache, or not now; mmap: an
- *             owned zone has 32767 clients already
+ *             owned zone has 32766 clients already
  * ENOTTY      no such command for this kind of descriptor
  * EOPNOTSUPP  an unknown flag, or a reserved field that is not zero; GIVE, OFFER,
- *             TAKE: the zone is not owned
+ *             TAKE, LINK: the zone is not owned
  * ENXIO       CACHE_*: the caller has no such cache, or none at all; ALLOC, GIVE,
- *             OFFER and TAKE in an owned zone: the caller is no client
+ *             OFFER, TAKE and LINK in an owned zone: the caller is no client
  * EOVERFLOW   CREATE: the zone is larger than out_zone_bytes_max of INFO
  * EPERM       UNLINK, PERMIT: not the owner of the name; ALLOC, SET_LIMIT,
- *             ADD_SEALS and mmap: a seal forbids it; FREE, GIVE, OFFER, TAKE: the
- *             object is another's, or not on offer
+ *             ADD_SEALS and mmap: a seal forbids it; FREE, GIVE, OFFER, TAKE, LINK:
+ *             the object is another's, or not on offer
  * ESRCH       GIVE, TAKE: there is no such client
  * ETIMEDOUT   ALLOC or CACHE_SYNC waited as long as it was told to
  * =========== ============================================================
@@ -181,6 +182,7 @@ enum {
 	SHMZONE_CMD_OFFER = 0x39,
 	SHMZONE_CMD_TAKE = 0x3a,
 	SHMZONE_CMD_WALK = 0x3b,
+	SHMZONE_CMD_LINK = 0x3c,
 	SHMZONE_CMD_CHECK = 0x3f,
 };
 

@@ -32,14 +32,23 @@
  * whom it goes if he is killed, so that nothing is lost on the way, and nothing
  * freed twice.
  *
- * A slab of which something was given or offered becomes *mixed*
+ * An object can be tied to another one of the same owner, its *parent* (LINK), and
+ * then goes with it: it is freed when its parent is, however that comes. Until it is
+ * untied it belongs to whoever owns its parent, who may free it before. It is given,
+ * offered and taken with its parent alone (EBUSY). A parent may have any number of
+ * children, but no parent itself. So a message of many parts is handed on, or
+ * lost, as one, and a pool is freed by one call, which returns when all is free. What is
+ * tied, and its parent, takes 64 bytes of the kernel's memory each beside its slab's.
+ *
+ * A slab of which something was given, offered or tied becomes *mixed*
  * (%SHMZONE_KIND_MIXED) until it ends: frees of its slots need a FREE, as only the
  * kernel knows whose they are. When its client goes, a mixed slab stays for as
  * long as there is an object of another's on it.
  *
  * Bits 12-27 of a page map entry are the *tag* of the client whose slab it is, or
- * whose span, 0 for nobody. The @key of a cache goes with its client's. Tags are
- * used again when nothing is left of a client; its number never is.
+ * whose span, 0 for nobody, and for spans that are tied to others. The @key of a
+ * cache goes with its client's. Tags are used again when nothing is left of a client;
+ * its number never is.
  */
 #define SHMZONE_PAGE_TAG(e)	(((e) >> 12) & 0xffff)
 
@@ -133,6 +142,37 @@ struct shmzone_take {
 #define SHMZONE_TAKE_SIZE_VER0	40
 #define SHMZONE_TAKE		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_TAKE)
 
+/**
+ * struct shmzone_link - ioctl(SHMZONE_LINK): tie objects to another one
+ * @size: sizeof(struct shmzone_link)
+ * @flags: must be 0
+ * @offsets: pointer to an array of @count __u64
+ * @count: objects, 1 to %SHMZONE_BATCH_MAX
+ * @__reserved: must be 0
+ * @parent: offset of the object that they are to be tied to, or 0: they are to be
+ *          tied to none any more
+ * @out_count: objects for which this was done: the first @out_count entries of
+ *             @offsets
+ * @out_error: why not for the next one: an errno value, or 0 if for all
+ *
+ * As GIVE. EBUSY: the object is tied to one already, or has objects tied to it, or
+ * @parent is tied to one. EINVAL also: the object is not tied to any, and @parent
+ * is 0; or it is @parent.
+ */
+struct shmzone_link {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offsets;
+	__u32 count;
+	__u32 __reserved;
+	__aligned_u64 parent;
+	__u32 out_count;
+	__u32 out_error;
+};
+
+#define SHMZONE_LINK_SIZE_VER0	40
+#define SHMZONE_LINK		_IO(SHMZONE_IOC_MAGIC, SHMZONE_CMD_LINK)
+
 /* Objects in one WALK at most. */
 #define SHMZONE_WALK_MAX	1024
 
@@ -140,13 +180,15 @@ struct shmzone_take {
 #define SHMZONE_OBJECT_CACHED	(1U << 0)
 /* It is on offer. */
 #define SHMZONE_OBJECT_OFFERED	(1U << 1)
+/* It is tied to another one. */
+#define SHMZONE_OBJECT_LINKED	(1U << 2)
 
 /**
  * struct shmzone_object - a live object
  * @offset: its offset
  * @bytes: usable bytes
- * @owner: number of the client that owns it, or 0: it is nobody's, or the zone is
- *         not owned
+ * @owner: number of the client that owns it, or its parent, or 0: it is nobody's, or
+ *         the zone is not owned
  * @size_class: size class, %SHMZONE_CLASS_SPAN for a span
  * @group: its group
  * @flags: SHMZONE_OBJECT_*

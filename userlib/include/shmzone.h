@@ -506,8 +506,8 @@ uint64_t shmz_size(const struct shmz *z);
  * In a zone that was created with SHMZ_OWNED each object belongs to a *client*, a
  * process with caches, or to nobody: then all may free it. shmz_free() of what is
  * another's is -EPERM. The child of a fork is a client of its own. Errors: -EINVAL
- * (no object), -EPERM (another's), -ESRCH (no such client), -ENOMEM, -ENXIO (this
- * process is no client), -EOPNOTSUPP (the zone is not owned), -EACCES.
+ * (no object), -EPERM (another's), -EBUSY (tied), -ESRCH (no such client), -ENOMEM, -ENXIO
+ * (this process is no client), -EOPNOTSUPP (the zone is not owned), -EACCES.
  */
 
 /* The number of this process as a client, never used again. In all zones. */
@@ -528,6 +528,9 @@ int shmz_offer(struct shmz *z, void *p);
 /* Take what @client offers, else -EPERM, or with 0 what is nobody's. One succeeds. */
 int shmz_take(struct shmz *z, void *p, uint64_t client);
 
+/* Free, give, take an object with @parent from now on, which has none itself; or untie it. */
+int shmz_link(struct shmz *z, void *p, void *parent);
+
 /*
  * Up to @count objects in the order of offsets, SHMZONE_WALK_MAX at a time at most.
  * *@cursor is 0 to begin with, and behind the last. @object_size is
@@ -547,24 +550,21 @@ int shmz_walk(const struct shmz *z, uint64_t *cursor, struct shmzone_object *obj
 /*
  * The figures of the zone. Set st->size to sizeof(*st) and st->flags to 0. Unlike
  * for the kernel, what lies in caches is not live here; shmz_class_stat() counts
- * it as used.
- * Returns 0 or -EINVAL, -E2BIG, -EOPNOTSUPP, -EFAULT.
+ * it as used. Returns 0 or -EINVAL, -E2BIG, -EOPNOTSUPP, -EFAULT.
  */
 int shmz_stat(const struct shmz *z, struct shmzone_stat *st);
 
 /*
- * The figures of the size classes 0 to @count - 1 in @group, or in all groups
- * with SHMZONE_GROUP_ALL. @figures_size is sizeof(figures[0]). Returns how many
- * classes were filled in, or -EINVAL, -EFAULT.
+ * The figures of the size classes 0 to @count - 1 in @group, or SHMZONE_GROUP_ALL. Returns
+ * how many were filled in, or -EINVAL, -EFAULT. @figures_size is sizeof(figures[0]).
  */
 int shmz_class_stat(const struct shmz *z, unsigned int group,
 		    struct shmzone_class_figures *figures, size_t figures_size,
 		    unsigned int count);
 
 /*
- * The first @count rows of the table of size classes, which is the same for all
- * zones. @class_size is sizeof(classes[0]). Returns how many rows were filled
- * in, or -EINVAL, -EFAULT.
+ * The first @count rows of the table of size classes, the same for all zones. @class_size
+ * is sizeof(classes[0]). Returns how many rows were filled in, or -EINVAL, -EFAULT.
  */
 int shmz_class_table(const struct shmz *z, struct shmzone_class *classes,
 		     size_t class_size, unsigned int count);

@@ -65,6 +65,19 @@ int shmz_take(struct shmz *z, void *p, uint64_t client)
 	return client_ioctl(z, SHMZONE_TAKE, &args);
 }
 
+int shmz_link(struct shmz *z, void *p, void *parent)
+{
+	uint64_t offset = raw_offset(z, p);
+	struct shmzone_link args = {
+		.size = sizeof(args),
+		.offsets = (uintptr_t)&offset,
+		.count = 1,
+		.parent = parent ? raw_offset(z, parent) : 0,
+	};
+
+	return client_ioctl(z, SHMZONE_LINK, &args);
+}
+
 int shmz_walk(const struct shmz *z, uint64_t *cursor, struct shmzone_object *objects,
 	      size_t object_size, unsigned int count)
 {

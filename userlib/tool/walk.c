@@ -12,10 +12,11 @@ static void print_object(const struct shmzone_object *object)
 
 	if (object->owner)
 		snprintf(owner, sizeof(owner), "%" PRIu64, (uint64_t)object->owner);
-	printf("%#16" PRIx64 " %10s %5u %10s%s%s\n", (uint64_t)object->offset,
+	printf("%#16" PRIx64 " %10s %5u %10s%s%s%s\n", (uint64_t)object->offset,
 	       quantity(text, object->bytes), object->group, owner,
 	       object->flags & SHMZONE_OBJECT_CACHED ? "  cached" : "",
-	       object->flags & SHMZONE_OBJECT_OFFERED ? "  offered" : "");
+	       object->flags & SHMZONE_OBJECT_OFFERED ? "  offered" : "",
+	       object->flags & SHMZONE_OBJECT_LINKED ? "  linked" : "");
 }
 
 static int print_objects(const struct shmz *z, void *arg)
