@@ -12,6 +12,7 @@
 
 #include "kselftest_harness.h"
 #include "caches.h"
+#include "fail_nth_owned.h"
 #include "fail_nth_steps.h"
 
 /* More failing points than that in one command would be a mistake. */
@@ -313,6 +314,98 @@ FIXTURE_VARIANT_ADD(fail_nth, cache_reclaim) {
 	STEPS(make_full_cache, take_back_stock, unmap)
 };
 
+FIXTURE_VARIANT_ADD(fail_nth, owned_create) {
+	STEPS(NULL, create_checked_zone, close_made)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_mmap) {
+	STEPS(make_owned, map_some_caches, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_fault) {
+	STEPS(map_owned_caches, touch_cache, unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_alloc_slot) {
+	STEPS(make_owned_client, alloc_slot, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_alloc_batch) {
+	STEPS(make_owned_client, alloc_batch, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_alloc_spans) {
+	STEPS(make_owned_client, alloc_spans, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_refill) {
+	STEPS(make_owned_client, refill_bin, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_give_slot) {
+	STEPS(own_slots, give_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_give_span) {
+	STEPS(own_spans, give_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_offer_slot) {
+	STEPS(own_slots, offer_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_offer_span) {
+	STEPS(own_spans, offer_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_take_slot) {
+	STEPS(own_given_slots, take_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_link_slots) {
+	STEPS(own_slots, link_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_link_spans) {
+	STEPS(own_spans, link_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_unlink_slot) {
+	STEPS(own_linked_slots, unlink_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_unlink_span) {
+	STEPS(own_linked_spans, unlink_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_free_parent) {
+	STEPS(own_linked_slots, free_parent, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, owned_walk) {
+	STEPS(own_linked_slots, walk_over_made, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, checked_refill) {
+	STEPS(make_checked_client, refill_bin, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, checked_drain) {
+	STEPS(make_pending, drain_all_bins, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, checked_drain_first) {
+	STEPS(make_checked_client, drain_bin, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, checked_refill_pending) {
+	STEPS(make_pending, refill_bin, free_and_unmap)
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, checked_free) {
+	STEPS(make_checked_client_batch, free_batch, free_and_unmap)
+};
+
 FIXTURE_SETUP(fail_nth)
 {
 	struct shmzone_info zones;
@@ -365,6 +458,21 @@ static int make_zone(struct scene *scene)
 	return scene->zone;
 }
 
+/* In a zone with owners, clients alone allocate. */
+static int still_allocates(const struct scene *scene)
+{
+	struct shmzone_cache *caches = MAP_FAILED;
+	__u64 offset;
+	int ret;
+
+	if (scene->owned)
+		caches = map_caches(scene->zone, 1);
+	ret = _try_alloc(scene->zone, 100, 1, &offset);
+	if (caches != MAP_FAILED)
+		munmap(caches, SHMZONE_CACHE_BYTES);
+	return ret;
+}
+
 TEST_F(fail_nth, sweep)
 {
 	struct scene *scene = &self->scene;
@@ -375,6 +483,7 @@ TEST_F(fail_nth, sweep)
 		__u64 live;
 
 		ASSERT_GT(POINTS_MAX, n);
+		scene->owned = false;
 		ASSERT_LE(0, make_zone(scene));
 		if (variant->before)
 			ASSERT_LE(0, variant->before(scene));
@@ -392,7 +501,7 @@ TEST_F(fail_nth, sweep)
 		if (variant->after)
 			variant->after(scene);
 		ASSERT_EQ(0, stat_of(scene->zone).out_live_objects);
-		alloc(scene->zone, 100);
+		ASSERT_EQ(1, still_allocates(scene));
 		close(scene->zone);
 		ASSERT_TRUE(zones_become(scene->control, self->zones));
 	}

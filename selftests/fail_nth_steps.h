@@ -31,6 +31,7 @@
 struct scene {
 	int control;
 	int zone;
+	bool owned;		/* the zone is */
 	/* What the command made, to be undone. */
 	__u64 offsets[1000];
 	int made;
