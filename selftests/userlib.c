@@ -226,6 +226,31 @@ TEST_F(lib, realloc_that_fails_leaves_the_object)
 	ASSERT_EQ(1, live_objects(self->zone));
 }
 
+/* It stays if it fits and is of that group already. */
+TEST_F(lib, realloc_into_a_group)
+{
+	char *object = not_null(shmz_realloc_group(self->zone, NULL, 100, 3)), *before;
+
+	fill_pattern(object, 100, 1);
+	ASSERT_EQ(3, shmz_group_of(self->zone, object));
+	ASSERT_EQ(object, shmz_realloc_group(self->zone, object, 99, 3));
+	is_null(EINVAL, shmz_realloc_group(self->zone, object, 100, SHMZONE_GROUPS));
+	is_null(EINVAL, shmz_realloc_group(self->zone, &before, 100, 3));
+	before = object;
+	object = not_null(shmz_realloc_group(self->zone, object, 100, 5));
+	ASSERT_NE(before, object);
+	ASSERT_EQ(5, shmz_group_of(self->zone, object));
+	ASSERT_TRUE(has_pattern(object, 100, 1));
+	/* Who says no group keeps it, spans too. */
+	object = not_null(shmz_realloc(self->zone, object, 100000));
+	ASSERT_EQ(5, shmz_group_of(self->zone, object));
+	object = not_null(shmz_realloc_group(self->zone, object, 100000, 0));
+	ASSERT_EQ(0, shmz_group_of(self->zone, object));
+	ASSERT_TRUE(has_pattern(object, 100, 1));
+	ASSERT_EQ(1, live_objects(self->zone));
+	ASSERT_EQ(0, shmz_free(self->zone, object));
+}
+
 TEST_F(lib, usable_size_is_what_the_kernel_says)
 {
 	size_t bytes;

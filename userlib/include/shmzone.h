@@ -298,8 +298,7 @@ SHMZ_MUST_CHECK SHMZ_SIZE(2)
 void *shmz_alloc_wait(struct shmz *z, size_t bytes, uint64_t timeout_ns);
 
 SHMZ_MUST_CHECK SHMZ_SIZE(2)
-void *shmz_alloc_wait_group(struct shmz *z, size_t bytes, uint64_t timeout_ns,
-			    unsigned int group);
+void *shmz_alloc_wait_group(struct shmz *z, size_t bytes, uint64_t timeout_ns, unsigned int group);
 
 /* Zeroed. */
 SHMZ_MUST_CHECK SHMZ_SIZE(2)
@@ -313,8 +312,7 @@ SHMZ_MUST_CHECK SHMZ_SIZE(2, 3)
 void *shmz_calloc(struct shmz *z, size_t n, size_t bytes);
 
 SHMZ_MUST_CHECK SHMZ_SIZE(2, 3)
-void *shmz_calloc_group(struct shmz *z, size_t n, size_t bytes,
-			unsigned int group);
+void *shmz_calloc_group(struct shmz *z, size_t n, size_t bytes, unsigned int group);
 
 /*
  * Aligned to @align bytes: a power of two, at most the size of a page. Unlike
@@ -329,16 +327,18 @@ void *shmz_aligned_alloc_group(struct shmz *z, size_t align, size_t bytes,
 
 /*
  * Give @p room for @bytes, in place or by moving it; its contents are kept up
- * to the lesser of both sizes, and so is its group, but not an alignment from
- * shmz_aligned_alloc(). With @p NULL: shmz_alloc(). Other processes that hold
+ * to the lesser of both sizes, and so is its group if none is given, but not an
+ * alignment from shmz_aligned_alloc(). With @p NULL: shmz_alloc(). Other processes that hold
  * the offset of an object that moves are not told.
  *
- * On failure, which is possible even when the object is made smaller, @p stays
- * as it is. errno: as above; EINVAL also if @p is seen not to be an object, as
- * far as shmz_usable_size() sees it.
+ * On failure, which is possible even when the object is made smaller, @p stays as
+ * it is. errno: as above; EINVAL also if shmz_usable_size() sees no object.
  */
 SHMZ_MUST_CHECK SHMZ_SIZE(3)
 void *shmz_realloc(struct shmz *z, void *p, size_t bytes);
+
+SHMZ_MUST_CHECK SHMZ_SIZE(3)
+void *shmz_realloc_group(struct shmz *z, void *p, size_t bytes, unsigned int group);
 
 /*
  * Free an object, whichever process allocated it. NULL is allowed.

@@ -322,19 +322,27 @@ static void *move(struct shmz *z, void *p, size_t copy, size_t bytes,
 	return fail(ret);
 }
 
-void *shmz_realloc(struct shmz *z, void *p, size_t bytes)
+void *shmz_realloc_group(struct shmz *z, void *p, size_t bytes,
+			 unsigned int group)
 {
 	size_t usable;
 	uint32_t entry;
 
 	if (!p)
-		return shmz_alloc(z, bytes);
+		return alloc(z, bytes, group);
 	usable = shmz_usable_size(z, p);
-	if (!usable)
+	if (!usable || group >= SHMZONE_GROUPS)
 		return fail(-EINVAL);
 	entry = page_entry(z, raw_offset(z, p));
-	if (fits(z, entry, usable, at_least_one(bytes)))
+	if (SHMZONE_PAGE_GROUP(entry) == group &&
+	    fits(z, entry, usable, at_least_one(bytes)))
 		return p;
-	return move(z, p, bytes < usable ? bytes : usable, bytes,
-		    SHMZONE_PAGE_GROUP(entry));
+	return move(z, p, bytes < usable ? bytes : usable, bytes, group);
+}
+
+void *shmz_realloc(struct shmz *z, void *p, size_t bytes)
+{
+	int group = shmz_group_of(z, p);
+
+	return shmz_realloc_group(z, p, bytes, group < 0 ? 0 : group);
 }
