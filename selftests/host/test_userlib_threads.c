@@ -566,9 +566,52 @@ static void zones_change(void)
 	CHECK_EQ(troubles, 0);
 }
 
+static _Atomic pid_t waiting;
+
+static void *wait_for_slots(void *arg)
+{
+	(void)arg;
+	waiting = syscall(SYS_gettid);
+	zone_end(zone_begin());
+	return NULL;
+}
+
+static bool sleeps(pid_t thread)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (file)
+		fclose(file);
+	return state == 'S';
+}
+
+/* Who waits for a lock leaves the processor to who has it. */
+static void waits(void)
+{
+	pthread_t thread;
+	u64 before;
+	u32 i;
+
+	zone_end(zone_begin());
+	slots_lock(&before);
+	pthread_create(&thread, NULL, wait_for_slots, NULL);
+	while (!waiting)
+		sched_yield();
+	for (i = 0; i < 10000 && !sleeps(waiting); i++)
+		usleep(1000);
+	CHECK(i < 10000);
+	slots_unlock(&before);
+	pthread_join(thread, NULL);
+}
+
 int main(void)
 {
-	host_plan(11);
+	host_plan(12);
 	/* First, while there are numbers that were never given out. */
 	forks();
 	host_result("forks in the middle");
@@ -592,5 +635,7 @@ int main(void)
 	host_result("signal handlers");
 	zones_change();
 	host_result("zones change below the same threads");
+	waits();
+	host_result("threads that wait for a lock");
 	return host_done();
 }

@@ -24,6 +24,9 @@ void *depot_of(u32 slot);
 /* Of userlib/src/region.c. */
 struct shmzone_cache_head *slot_cache(u32 slot, u32 number);
 
+void slots_lock(u64 *signals);
+void slots_unlock(const u64 *signals);
+
 /* Caches that are no thread's, the last ones; see userlib/src/depot.c. */
 #define DEPOT_CACHES	32
 

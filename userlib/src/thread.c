@@ -40,6 +40,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cache.h"
@@ -48,6 +49,9 @@
 #ifndef THREADS_MAX
 #define THREADS_MAX	(SHMZONE_CACHES_MAX - DEPOT_CACHES)
 #endif
+
+/* Attempts to get a lock before a thread that waits for it sleeps. */
+#define YIELDS		16
 
 /* Attempts that fail between two searches for threads that vanished. */
 #define SEARCH_EVERY	1024
@@ -123,10 +127,21 @@ static bool try_lock(bool *lock)
 	return !__atomic_test_and_set(lock, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * It sleeps before long: where a thread of a higher priority only yields, the one that
+ * has the lock may never run.
+ */
 static void wait_lock(bool *lock)
 {
-	while (!try_lock(lock))
-		sched_yield();
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	uint32_t tries = 0;
+
+	while (!try_lock(lock)) {
+		if (++tries < YIELDS)
+			sched_yield();
+		else
+			nanosleep(&moment, NULL);
+	}
 }
 
 static void unlock(bool *lock)
