@@ -400,6 +400,37 @@ static int bare_child(void *const *theirs, u32 n)
 	return 0;
 }
 
+/* Its first call is made by a child of its own, which uses its memory. */
+static int child_that_vforks(void)
+{
+	pid_t pid = vfork();
+	int status;
+
+	if (!pid) {
+		if (shmz_free(zone, shmz_alloc(zone, 64)))
+			_exit(2);
+		_exit(thread_number() < 0 ? 0 : 3);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		return 4;
+	if (shmz_free(zone, shmz_alloc(zone, 64)) || thread_number() < 0)
+		return 5;
+	return thread_id() == getpid() ? 0 : 6;
+}
+
+static void vfork_of_a_child(void)
+{
+	int pid;
+
+	zone = zone_begin();
+	require(!shmz_free(zone, shmz_alloc(zone, 64)));
+	pid = device_fork(false);
+	if (!pid)
+		_exit(child_that_vforks());
+	expect_child(pid);
+	end_run();
+}
+
 static void *stay(void *arg)
 {
 	(void)arg;
@@ -611,12 +642,14 @@ static void waits(void)
 
 int main(void)
 {
-	host_plan(12);
+	host_plan(13);
 	/* First, while there are numbers that were never given out. */
 	forks();
 	host_result("forks in the middle");
 	bare_clone();
 	host_result("a child by a bare clone");
+	vfork_of_a_child();
+	host_result("a child that begins with a vfork");
 	share();
 	host_result("threads share a zone");
 	churn();

@@ -29,12 +29,15 @@
  * A child that shares our memory, as of vfork(2), and is no thread, is given no
  * number, as it may be gone before the thread whose variables it uses. It may
  * allocate and free, in the caches of that thread if it has any, but not open or
- * close zones.
+ * close zones. It is told by the process id, and where nobody has come yet to write
+ * that down, by the kernel: or it would be taken for the process itself, and its end
+ * for that of the thread.
  *
  * pthread_setspecific() allocates where a program has more than 31 keys before
  * this one. A thread whose very first use of a zone is in a signal handler that
  * interrupted malloc(3) is then in trouble.
  */
+#include <linux/kcmp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -376,6 +379,16 @@ static bool enter(struct process *p)
 	return true;
 }
 
+/* Where the kernel does not tell, there is none. */
+static bool shares_memory_of_parent(void)
+{
+	int saved = errno;
+	bool shares = !syscall(SYS_kcmp, getpid(), getppid(), KCMP_VM, 0, 0);
+
+	errno = saved;
+	return shares;
+}
+
 /*
  * Who is not of this process, as the child of vfork(2), must not take the lock: if
  * it is killed then, nobody gives it back.
@@ -384,7 +397,7 @@ static bool is_of(const struct process *p)
 {
 	pid_t pid = load(p->pid);
 
-	return !pid || pid == getpid();
+	return pid ? pid == getpid() : !shares_memory_of_parent();
 }
 
 /* What else is allocated meanwhile has the number already. */
