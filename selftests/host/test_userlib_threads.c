@@ -431,6 +431,42 @@ static void vfork_of_a_child(void)
 	end_run();
 }
 
+/* Each generation is begun by a thread without a number, and has one. */
+static int generation(uintptr_t left);
+
+static void *fork_next(void *arg)
+{
+	int pid = device_fork(false), status;
+
+	if (!pid)
+		_exit(generation((uintptr_t)arg));
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return (void *)2;
+	return (void *)(uintptr_t)WEXITSTATUS(status);
+}
+
+static int generation(uintptr_t left)
+{
+	pthread_t thread;
+	void *status;
+
+	if (shmz_free(zone, shmz_alloc(zone, 64)) || thread_number() < 0)
+		return 3;
+	if (!left)
+		return 0;
+	pthread_create(&thread, NULL, fork_next, (void *)(left - 1));
+	pthread_join(thread, &status);
+	return (uintptr_t)status;
+}
+
+/* More of them than there are numbers. */
+static void generations(void)
+{
+	zone = zone_begin();
+	CHECK_EQ(generation(NUMBERS + 1), 0);
+	end_run();
+}
+
 static void *stay(void *arg)
 {
 	(void)arg;
@@ -642,7 +678,7 @@ static void waits(void)
 
 int main(void)
 {
-	host_plan(13);
+	host_plan(14);
 	/* First, while there are numbers that were never given out. */
 	forks();
 	host_result("forks in the middle");
@@ -650,6 +686,8 @@ int main(void)
 	host_result("a child by a bare clone");
 	vfork_of_a_child();
 	host_result("a child that begins with a vfork");
+	generations();
+	host_result("children of children");
 	share();
 	host_result("threads share a zone");
 	churn();

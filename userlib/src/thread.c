@@ -24,7 +24,8 @@
  * sees that by its own entry, which lacks its mark. Nothing needs a handler.
  * The child's one thread may still have pointers to caches by its old number.
  * So other threads only get numbers that the parent had never given out
- * (@ever_given is ordinary memory), until the one has come for its own, or ended.
+ * (@ever_given is ordinary memory), until the one has come, for its own if it had
+ * one, or ended.
  *
  * A child that shares our memory, as of vfork(2), and is no thread, is given no
  * number, as it may be gone before the thread whose variables it uses. It may
@@ -342,7 +343,7 @@ static bool is_hopeless(struct process *p)
 }
 
 /* Returns THREADS_MAX if there is none. */
-static uint32_t choose(struct process *p)
+static uint32_t choose(struct process *p, pid_t self)
 {
 	uint32_t before = mine - 1;
 
@@ -350,6 +351,9 @@ static uint32_t choose(struct process *p)
 		release_reserved(p, before);
 		return before;
 	}
+	/* The first thread of a process is the one that a child begins with. */
+	if (!mine && self == p->pid)
+		release_reserved(p, THREADS_MAX);
 	if (!p->count && p->next < THREADS_MAX)
 		return take_new(p);
 	if (!p->count)
@@ -363,17 +367,18 @@ static uint32_t choose(struct process *p)
 /* The lock is held. */
 static bool enter(struct process *p)
 {
+	pid_t self = syscall(SYS_gettid);
 	uint32_t number;
 
 	if (!p->pid)
 		begin(p);
 	if (p->pid != getpid())
 		return false;
-	number = choose(p);
+	number = choose(p, self);
 	if (number == THREADS_MAX)
 		return false;
 	forget_caches();
-	p->thread[number].id = syscall(SYS_gettid);
+	p->thread[number].id = self;
 	mine = number + 1;
 	store(p->thread[number].mark, &mine);
 	return true;
