@@ -329,6 +329,7 @@ static const struct {
 	{ SHMZONE_QUERY, do_query },
 	{ SHMZONE_STAT, do_stat },
 	{ SHMZONE_INFO, do_info },
+	{ SHMZONE_CACHE_CLIENT, client_number },
 	{ SHMZONE_CACHE_RECLAIM, client_reclaim },
 };
 

@@ -65,6 +65,7 @@ u64 device_process(void);
 int client_map(struct zone *zone, void **area, size_t bytes);
 int client_refill(struct zone *zone, void *cmd);
 int client_drain(struct zone *zone, void *cmd);
+int client_number(struct zone *zone, void *cmd);
 int client_reclaim(struct zone *zone, void *cmd);
 void clients_stock(struct zone *zone, struct shmzone_stat *stat);
 

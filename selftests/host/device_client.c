@@ -369,6 +369,19 @@ static void reclaim_cache(struct zone *zone, struct cache *cache, void *arg)
 	args->out_caches++;
 }
 
+int client_number(struct zone *zone, void *cmd)
+{
+	struct shmzone_cache_client *args = cmd;
+	const struct client *client = client_find(zone, true);
+
+	if (args->size != sizeof(*args))
+		return -EINVAL;
+	if (!client)
+		return -ENXIO;
+	args->out_client = client->process;
+	return 0;
+}
+
 int client_reclaim(struct zone *zone, void *cmd)
 {
 	struct shmzone_cache_reclaim *args = cmd;

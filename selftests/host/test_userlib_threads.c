@@ -431,6 +431,40 @@ static void vfork_of_a_child(void)
 	end_run();
 }
 
+/* As its parent has, but is not allowed to be a client. */
+static int child_without_caches(struct shmzone_cache_head *inherited)
+{
+	u64 calls;
+	u32 i;
+
+	device_forget_area(inherited);
+	if (shmz_free(zone, shmz_alloc(zone, 64)))
+		return 2;
+	calls = device_calls();
+	for (i = 0; i < 10; i++)
+		if (shmz_free(zone, shmz_alloc(zone, 64)))
+			return 3;
+	if (shmz_cache_flush(zone))
+		return 4;
+	return device_calls() - calls == 20 ? 0 : 5;
+}
+
+/* Such a child takes one call to allocate and one to free. */
+static void child_that_is_no_client(void)
+{
+	struct shmzone_cache_head *area;
+	int pid;
+
+	zone = zone_begin();
+	require(!shmz_free(zone, shmz_alloc(zone, 64)));
+	area = (void *)((char *)slot_cache(0, 0) - offsetof(struct shmzone_cache, head));
+	pid = device_fork(false);
+	if (!pid)
+		_exit(child_without_caches(area));
+	expect_child(pid);
+	end_run();
+}
+
 /* Each generation is begun by a thread without a number, and has one. */
 static int generation(uintptr_t left);
 
@@ -678,7 +712,7 @@ static void waits(void)
 
 int main(void)
 {
-	host_plan(14);
+	host_plan(15);
 	/* First, while there are numbers that were never given out. */
 	forks();
 	host_result("forks in the middle");
@@ -686,6 +720,8 @@ int main(void)
 	host_result("a child by a bare clone");
 	vfork_of_a_child();
 	host_result("a child that begins with a vfork");
+	child_that_is_no_client();
+	host_result("a child that is no client");
 	generations();
 	host_result("children of children");
 	share();

@@ -32,11 +32,17 @@ struct own {
 	bool fresh;
 };
 
+/* Whether this is a child that the kernel would not have as a client, which is for good. */
+static bool lacks_client(const struct shmz *z)
+{
+	return load(*slot_lacks_client(z->slot));
+}
+
 static bool find_own(const struct shmz *z, struct own *own)
 {
 	int number;
 
-	if (z->slot == SLOT_NONE)
+	if (z->slot == SLOT_NONE || lacks_client(z))
 		return false;
 	number = thread_number();
 	if (number < 0)
@@ -50,13 +56,17 @@ static bool find_own(const struct shmz *z, struct own *own)
 
 int client_ioctl(const struct shmz *z, unsigned long cmd, void *args)
 {
+	struct shmzone_cache_client client = { .size = sizeof(client) };
 	int ret = lib_ioctl(z->fd, cmd, args);
 
-	if (ret != -ENXIO || z->slot == SLOT_NONE)
+	if (ret != -ENXIO || z->slot == SLOT_NONE || lacks_client(z))
 		return ret;
 	/* The kernel looks there for the size of a structure, and finds 0. */
 	lib_ioctl(z->fd, SHMZONE_CACHE_CLIENT, slot_cache(z->slot, 0));
-	return lib_ioctl(z->fd, cmd, args);
+	ret = lib_ioctl(z->fd, cmd, args);
+	if (ret == -ENXIO && lib_ioctl(z->fd, SHMZONE_CACHE_CLIENT, &client) == -ENXIO)
+		store(*slot_lacks_client(z->slot), true);
+	return ret;
 }
 
 /* REFILL or DRAIN; with the first one that works the cache is set up. */
@@ -185,7 +195,7 @@ int shmz_cache_flush(struct shmz *z)
 	int ret;
 
 	/* Nothing is set up for this. */
-	if (load(caches[z->slot]) == &empty_cache)
+	if (load(caches[z->slot]) == &empty_cache || lacks_client(z))
 		return 0;
 	if (!find_own(z, &own))
 		return -EBUSY;

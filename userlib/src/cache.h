@@ -386,6 +386,7 @@ bool threads_are_many(void);
 
 /* All zeros in a new process. */
 struct depot *depot_of(uint32_t slot);
+bool *slot_lacks_client(uint32_t slot);
 
 /*
  * Waits: for what is no part of allocating or freeing. Signals are blocked

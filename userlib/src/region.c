@@ -104,6 +104,7 @@ static uint32_t map_slot(struct shmz *z, uint64_t zone)
 		slots[slot].region = region;
 		slots[slot].zone = zone;
 		memset(depot_of(slot), 0, sizeof(struct depot));
+		store(*slot_lacks_client(slot), false);
 		return slot;
 	}
 	if (slots[slot].region)

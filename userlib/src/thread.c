@@ -82,6 +82,7 @@ struct thread {
  * @free: numbers given back, last one last
  * @thread: by number
  * @depot: by slot; these have their own locks
+ * @lacks_client: by slot: the process is no client of the zone and will not be one
  */
 struct process {
 	bool lock;
@@ -94,6 +95,7 @@ struct process {
 	uint16_t free[THREADS_MAX];
 	struct thread thread[THREADS_MAX];
 	struct depot depot[SLOTS];
+	bool lacks_client[SLOTS];
 };
 
 static struct process *process;
@@ -442,6 +444,11 @@ bool threads_are_many(void)
 struct depot *depot_of(uint32_t slot)
 {
 	return &process->depot[slot];
+}
+
+bool *slot_lacks_client(uint32_t slot)
+{
+	return &process->lacks_client[slot];
 }
 
 int thread_number(void)
