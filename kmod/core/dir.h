@@ -197,12 +197,21 @@ static __always_inline const u64 *dir_where(const struct dir_node *node, u32 hei
 {
 	if (unlikely(page >> (DIR_NODE_SHIFT * (height + 1))))
 		goto nothing;
-	if (height > 2 && unlikely(!(node = dir_below(node, page, 3))))
-		goto nothing;
-	if (height > 1 && unlikely(!(node = dir_below(node, page, 2))))
-		goto nothing;
-	if (height > 0 && unlikely(!(node = dir_below(node, page, 1))))
-		goto nothing;
+	if (height > 2) {
+		node = dir_below(node, page, 3);
+		if (unlikely(!node))
+			goto nothing;
+	}
+	if (height > 1) {
+		node = dir_below(node, page, 2);
+		if (unlikely(!node))
+			goto nothing;
+	}
+	if (height > 0) {
+		node = dir_below(node, page, 1);
+		if (unlikely(!node))
+			goto nothing;
+	}
 	return &node->word[dir_index(page, 0)];
 nothing:
 	return &dir_nothing.word[0];
