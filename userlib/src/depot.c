@@ -96,30 +96,32 @@ static bool has_room(const struct shmzone_bin *b)
 	return load(b->cur) != load(b->end);
 }
 
-static void push(const struct move *m, uint64_t offset)
+/* As the new last one in use. */
+static void push(const struct move *m, uint32_t cur, uint64_t offset)
 {
-	uint32_t cur = load(m->in->cur) + 1;
-
 	store(m->to[cur], offset);
 	barrier();
 	store(m->in->cur, cur);
 	barrier();
 }
 
-/* As many as there are and there is room for, up to @n. */
+/*
+ * As many as there are and there is room for, up to @n. Nobody else writes to bins at
+ * work, so what was stored need not be loaded again.
+ */
 static void move(const struct move *m, uint32_t n)
 {
+	uint32_t from = load(m->out->cur), to = load(m->in->cur);
+	uint32_t room = load(m->in->end) - to;
 	uint64_t offset;
-	uint32_t cur;
 
-	while (n-- && has_room(m->in)) {
-		cur = load(m->out->cur);
-		offset = load(m->from[cur]);
+	for (n = n < room ? n : room; n; n--) {
+		offset = load(m->from[from]);
 		if (!~offset)
 			break;
-		store(m->out->cur, cur - 1);
+		store(m->out->cur, --from);
 		barrier();
-		push(m, offset);
+		push(m, ++to, offset);
 	}
 }
 
@@ -173,7 +175,7 @@ static bool put_half(struct shmzone_cache_head *own, struct shmzone_cache_head *
 	first = load(*words);
 	store(*words, offset);
 	barrier();
-	push(&m, first);
+	push(&m, load(m.in->cur) + 1, first);
 	move(&m, capacity / 2 - 1);
 	return true;
 }
