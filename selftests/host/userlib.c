@@ -71,3 +71,35 @@ bool let_go(struct shmz *z, struct held *held, u64 *seed, u8 mark)
 		return !shmz_free_sized(z, p, held->bytes);
 	return !shmz_free(z, p);
 }
+
+static _Atomic u32 troubles;
+
+void require_at(bool right, int line)
+{
+	if (!right && !troubles++)
+		printf("# line %d\n", line);
+}
+
+void run_threads(u32 n, void *(*function)(void *arg))
+{
+	pthread_t thread[n];
+	uintptr_t i;
+
+	for (i = 0; i < n; i++)
+		pthread_create(&thread[i], NULL, function, (void *)(i + 1));
+	for (i = 0; i < n; i++)
+		pthread_join(thread[i], NULL);
+}
+
+void no_troubles(void)
+{
+	CHECK_EQ(troubles, 0);
+	troubles = 0;
+}
+
+void end_run(struct shmz *zone)
+{
+	no_troubles();
+	CHECK_EQ(zone_refused(zone), 0);
+	zone_end(zone);
+}

@@ -56,4 +56,18 @@ void hold(struct shmz *z, struct held *held, u64 *seed, u8 mark);
 /* Is it still filled with @mark? Then it is freed in some way. */
 bool let_go(struct shmz *z, struct held *held, u64 *seed, u8 mark);
 
+/* Counts what is wrong, in whatever thread, and says where for the first. */
+#define require(right)	require_at(right, __LINE__)
+
+void require_at(bool right, int line);
+
+/* Threads that are given 1, 2 and so on; returns when they have ended. */
+void run_threads(u32 n, void *(*function)(void *arg));
+
+/* Nothing was wrong. */
+void no_troubles(void);
+
+/* The same, no free was refused, and zone_end(). */
+void end_run(struct shmz *zone);
+
 #endif /* SHMZONE_HOST_USERLIB_H */
