@@ -34,6 +34,8 @@
 /* For each sweep, unless SHMZONE_SWEEP_SECONDS says otherwise. */
 #define SECONDS		1
 
+#define KILLS_THAT_TELL	20
+
 #define ZONE_BYTES	(256 * MIB)
 #define FEW		4		/* one by one, from the cache */
 #define MANY		20		/* by one call */
@@ -493,8 +495,9 @@ TEST_F_TIMEOUT(kill, at_each_instruction, 7200)
 	ASSERT_TRUE(ended);
 	if (variant->run == through_depot)
 		ASSERT_LT(0, scene->handed);
-	/* A slow machine takes back the stock of the slow; not that of all. */
-	ASSERT_GE(sweep.kills / 4, sweep.strays);
+	/* A slow machine takes back the stock of the slow; of all only one that kills few. */
+	if (sweep.kills >= KILLS_THAT_TELL)
+		ASSERT_GE(sweep.kills / 4, sweep.strays);
 	/* Somewhere on its way it has told nobody yet. */
 	if (scene->in_flight && sweep.stride == 1)
 		ASSERT_LT(0, scene->lost);
