@@ -15,6 +15,8 @@
  *	it when it did, and since allocated	where that ended then
  *	all others				the heap judges
  *
+ * What is given, offered or tied to another is looked for in the same way.
+ *
  * The third is found, as nothing is added to the stock of a thread before what it
  * has freed is free. To others' stock it could have been added, and be gone again.
  *
@@ -172,6 +174,16 @@ void frees_take(struct frees *frees, struct cache *cache)
 		look_in(frees, cache);
 }
 
+static void frees_of(struct frees *frees, struct client *client,
+		     const u64 *offsets, u32 n)
+{
+	frees->client = client;
+	frees->cache = NULL;
+	frees->n = n;
+	memcpy(frees->offset, offsets, n * sizeof(u64));
+	fill_table(frees);
+}
+
 /* How many from one on are not to be refused. */
 static u32 good_run(const struct frees *frees, u32 i)
 {
@@ -303,14 +315,33 @@ u32 client_free_objects(struct client *client, const u64 *offsets, u32 n,
 	struct frees frees core_uncleared;
 	u32 freed;
 
-	frees.client = client;
-	frees.cache = NULL;
-	frees.n = n;
-	memcpy(frees.offset, offsets, n * sizeof(u64));
-	fill_table(&frees);
+	frees_of(&frees, client, offsets, n);
 	begin_check(client);
 	look_in_others(&frees);
 	freed = free_good(&frees, bytes, bad, foreign);
 	client_end_check(client);
 	return freed;
+}
+
+/**
+ * client_begin_changes() - begin to change what becomes of objects
+ * @client: who asks for that
+ * @offsets: the objects
+ * @n: how many, 1 to HEAP_BATCH_MAX
+ *
+ * For changes of owner and the like, which are no more for what lies in a stock
+ * than frees are. The client's @check is held until client_end_check().
+ *
+ * Return: how many of them lie in none, up to the first that does.
+ */
+u32 client_begin_changes(struct client *client, const u64 *offsets, u32 n)
+{
+	struct frees frees core_uncleared;
+
+	frees_of(&frees, client, offsets, n);
+	/* What is named twice is found by who makes the changes. */
+	frees.bad = 0;
+	begin_check(client);
+	look_in_others(&frees);
+	return good_run(&frees, 0);
 }

@@ -236,6 +236,7 @@ u32 frees_end(struct frees *frees);
 int cache_begin_step(struct cache *cache, u32 *count);
 void cache_end_step(struct cache *cache);
 u32 cache_refused(struct cache *cache, u32 *error);
+u32 client_begin_changes(struct client *client, const u64 *offsets, u32 n);
 u32 client_free_objects(struct client *client, const u64 *offsets, u32 n,
 			u64 bytes, u32 *bad, bool *foreign);
 

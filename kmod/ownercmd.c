@@ -79,20 +79,56 @@ static int link_one(const struct handover *handover, u64 offset)
 	return heap_unlink(handover->heap, mine, offset);
 }
 
+static int change_some(const struct handover *handover, struct shmzone_give *args,
+		       const u64 *offsets, u32 n)
+{
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < n && !ret; i++) {
+		if (args->out_count && fatal_signal_pending(current))
+			ret = -EINTR;
+		else
+			ret = handover->change(handover, offsets[i]);
+		args->out_count += !ret;
+		cond_resched();
+	}
+	return ret;
+}
+
+/* The same in a checked zone, where none of them, nor the parent, lies in a stock. */
+static int change_checked(const struct handover *handover, struct shmzone_give *args,
+			  const u64 *offsets, u32 n)
+{
+	u64 all[HEAP_BATCH_MAX];
+	u32 first = !!handover->parent, good;
+	int ret = -EINVAL;
+
+	n = min_t(u32, n, HEAP_BATCH_MAX - first);
+	all[0] = handover->parent;
+	memcpy(all + first, offsets, n * sizeof(u64));
+	good = client_begin_changes(handover->mine, all, first + n);
+	if (good > first)
+		ret = change_some(handover, args, offsets, good - first);
+	if (!ret && good < first + n)
+		ret = -EINVAL;
+	client_end_check(handover->mine);
+	return ret;
+}
+
 static void change_all(const struct handover *handover,
 		       struct shmzone_give *args, const u64 *offsets)
 {
 	int ret = 0;
 
-	while (args->out_count < args->count) {
-		if (args->out_count && fatal_signal_pending(current))
-			ret = -EINTR;
+	while (args->out_count < args->count && !ret) {
+		const u64 *next = offsets + args->out_count;
+		u32 left = args->count - args->out_count;
+
+		if (client_checks(handover->mine))
+			ret = change_checked(handover, args, next, left);
 		else
-			ret = handover->change(handover, offsets[args->out_count]);
-		if (ret)
-			break;
-		args->out_count++;
-		cond_resched();
+			ret = change_some(handover, args, next, left);
 	}
 	args->out_error = -ret;
 }
@@ -131,7 +167,7 @@ static int hand_over(struct handover *handover, struct ucmd *ucmd,
 
 	ucmd->judged = true;
 	handover->heap = ucmd->zone->heap;
-	handover->parent = args->client;
+	handover->parent = handover->of_parent ? args->client : 0;
 	ret = find_both(handover, ucmd->zone, handover->of_parent ? 0 : args->client);
 	if (ret)
 		return ret;

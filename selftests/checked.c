@@ -215,6 +215,30 @@ TEST_F(checked, what_lies_in_a_stock)
 	nothing_is_left();
 }
 
+/* Nor does anybody give it away, or have it freed by and by with another. */
+TEST_F(checked, what_lies_in_a_stock_is_not_handed_on)
+{
+	__u64 offset, own, next;
+
+	ASSERT_TRUE(warm_up(self, 0));
+	own = allocate(self, 0);
+	offset = next_of(self, 0);
+	gives_errno(EINVAL, _try_handover(self->zone, SHMZONE_GIVE, offset, 0));
+	gives_errno(EINVAL, _try_handover(self->zone, SHMZONE_OFFER, offset, 0));
+	gives_errno(EINVAL, _try_handover(self->zone, SHMZONE_LINK, offset, own));
+	gives_errno(EINVAL, _try_handover(self->zone, SHMZONE_LINK, own, offset));
+	ASSERT_EQ(offset, allocate(self, 0));
+	next = next_of(self, 0);
+	ASSERT_EQ(0, _try_handover(self->zone, SHMZONE_LINK, offset, own));
+	gives_errno(EINVAL, _try_handover(self->zone, SHMZONE_LINK, next, own));
+	free_at(self->zone, own);
+	fail_free_at(EINVAL, self->zone, offset);
+	ASSERT_EQ(next, allocate(self, 0));
+	ASSERT_EQ(0, collect(self, 0, next));
+	refused_is(0, 0, 0);
+	nothing_is_left();
+}
+
 /* It was in the stock when it was freed, and is somebody's when that is looked at. */
 TEST_F(checked, what_lay_in_the_stock)
 {

@@ -49,6 +49,8 @@
  *	a free of a slot that lies in the stock of a thread, of which the bitmaps
  *	know no more than that it is taken
  *
+ * GIVE, OFFER and LINK are refused the latter, too (EINVAL).
+ *
  * FREE checks at once and tells of it, CACHE_DRAIN of what was collected. Not to
  * be told from a right one is a free of what its process has allocated again
  * meanwhile, also where one thread freed it twice, and another was given it before
