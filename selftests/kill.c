@@ -28,6 +28,7 @@
 #define SECONDS		5
 #define SECONDS_MAX	15
 #define KILLS_MIN	20
+#define CALLS_ENOUGH	2000	/* for a chance of all that may happen */
 #define CHECK_EVERY	50
 
 static bool all_rest(struct shared *shared)
@@ -262,8 +263,11 @@ TEST_F_TIMEOUT(kill, in_the_midst, 7200)
 	ASSERT_EQ(tally.lost, stat.out_live_objects);
 	ASSERT_TRUE(zone_consistent(shared->zone));
 	ASSERT_LT(0, tally.inside);
-	ASSERT_EQ(is_owned(shared), tally.taken > 0);
-	ASSERT_EQ(is_owned(shared), tally.given > 0);
+	/* Of few calls, as on a slow machine, none may be one of these. */
+	if (!is_owned(shared) || tally.calls >= CALLS_ENOUGH) {
+		ASSERT_EQ(is_owned(shared), tally.taken > 0);
+		ASSERT_EQ(is_owned(shared), tally.given > 0);
+	}
 }
 
 TEST_HARNESS_MAIN
