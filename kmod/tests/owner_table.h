@@ -330,7 +330,9 @@ static const char *owner_link_refused(u64 bytes)
 	REQUIRE(heap_link(r.heap, r.one, a, other) == -EPERM);
 	REQUIRE(heap_link(r.heap, r.one, other, a) == -EPERM);
 	REQUIRE(heap_link(r.heap, r.two, a, b) == -EPERM);
+	/* One that was a parent just now, and one that never was anything. */
 	REQUIRE(heap_unlink(r.heap, r.one, a) == -EINVAL);
+	REQUIRE(heap_unlink(r.heap, r.one, c) == -EINVAL);
 	REQUIRE(!heap_link(r.heap, r.one, a, b));
 	/* No chains, no cycles, one parent. */
 	REQUIRE(heap_link(r.heap, r.one, b, a) == -EBUSY);
