@@ -340,20 +340,12 @@ static void give_slots(struct batch *batch)
 		shard_done(batch, bunch);
 }
 
-/* The entry for an offset, under the pages lock. */
-static u64 entry_at(const struct heap *heap, u64 offset)
-{
-	u64 page = offset >> PAGE_SHIFT;
-
-	return page < heap->pages.count ? dir_get(&heap->dir, page) : 0;
-}
-
 /* Gives back the span that begins at an offset; there was one on its page. */
 static void give_span(struct batch *batch, u32 i)
 {
 	u64 offset = batch->offsets[i];
 	struct heap *heap = batch->heap;
-	u64 span = entry_at(heap, offset);
+	u64 span = dir_get(&heap->dir, offset >> PAGE_SHIFT);
 
 	if (offset & (PAGE_SIZE - 1)) {
 		refuse(batch, i, heap_why_interior(offset));
@@ -372,16 +364,19 @@ static void give_others(struct batch *batch)
 {
 	struct heap *heap = batch->heap;
 	struct heap_trash trash;
-	u32 i, spans = 0;
+	u32 i, other, spans = 0;
+	u64 offset;
 
 	heap_trash_init(&trash);
 	core_lock(&heap->lock);
-	for (i = 0; i < batch->others; i++)
-		if (dir_is_span(entry_at(heap, batch->offsets[batch->other[i]])))
-			batch->other[spans++] = batch->other[i];
+	for (i = 0; i < batch->others; i++) {
+		other = batch->other[i];
+		offset = batch->offsets[other];
+		if (dir_is_span(dir_get(&heap->dir, offset >> PAGE_SHIFT)))
+			batch->other[spans++] = other;
 		else
-			refuse(batch, batch->other[i],
-			       why_nothing(heap, batch->offsets[batch->other[i]]));
+			refuse(batch, other, why_nothing(heap, offset));
+	}
 	for (i = 0; i < spans; i++)
 		give_span(batch, batch->other[i]);
 	heap_unlock(heap, &trash);
