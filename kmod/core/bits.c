@@ -80,6 +80,48 @@ bool bits_uniform(const u64 *map)
 	return true;
 }
 
+/**
+ * struct sum_merge - a summary in the making, from left to right
+ * @start: free run at the head, once @closed
+ * @longest: longest run ended so far
+ * @run: free run at the end of what was added so far
+ * @closed: a taken page was seen
+ *
+ * Begins as all zero.
+ */
+struct sum_merge {
+	u32 start;
+	u32 longest;
+	u32 run;
+	bool closed;
+};
+
+/* Adds a stretch with a taken page. */
+static void sum_add_runs(struct sum_merge *merge, u32 start, u32 longest, u32 end)
+{
+	merge->run += start;
+	if (!merge->closed)
+		merge->start = merge->run;
+	merge->closed = true;
+	merge->longest = max3(merge->longest, merge->run, longest);
+	merge->run = end;
+}
+
+/* Adds a stretch without a free page. */
+static void sum_add_taken(struct sum_merge *merge)
+{
+	if (merge->run || !merge->closed)
+		sum_add_runs(merge, 0, 0, 0);
+}
+
+/* The summary of all that was added. */
+static u64 sum_done(const struct sum_merge *merge)
+{
+	if (!merge->closed)
+		return sum_free(merge->run);
+	return sum_pack(merge->start, max(merge->longest, merge->run), merge->run);
+}
+
 u64 bits_sum(const u64 *map)
 {
 	struct sum_merge merge = {};

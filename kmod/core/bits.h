@@ -67,66 +67,56 @@ static inline u32 sum_end(u64 sum)
 }
 
 /**
- * struct sum_merge - a summary in the making, from left to right
- * @start: free run at the head, once @closed
- * @longest: longest run ended so far
- * @run: free run at the end of what was added so far
- * @closed: a taken page was seen
+ * sum_of_eight() - the summary of eight neighbours, from theirs
+ * @sums: the first of these
+ * @stride: the distance to the next, in words
+ * @pages: length of each stretch, less than %SUM_PAGES_MAX
  *
- * Begins as all zero.
+ * Whether a stretch is free throughout is as good as random where live pages are
+ * scattered, so that is no branch. Whether it is taken throughout is mostly not.
  */
-struct sum_merge {
-	u32 start;
-	u32 longest;
-	u32 run;
-	bool closed;
-};
-
-/* Adds a stretch with a taken page. */
-static inline void sum_add_runs(struct sum_merge *merge, u32 start, u32 longest, u32 end)
+static __always_inline u64 sum_of_eight(const u64 *sums, u32 stride, u32 pages)
 {
-	merge->run += start;
-	if (!merge->closed)
-		merge->start = merge->run;
-	merge->closed = true;
-	merge->longest = max3(merge->longest, merge->run, longest);
-	merge->run = end;
-}
+	u32 i, field, start = 0, longest = 0, run = 0, open = ~0U;
+	u64 sum;
 
-/* Adds a stretch without a free page. */
-static inline void sum_add_taken(struct sum_merge *merge)
-{
-	if (merge->run || !merge->closed)
-		sum_add_runs(merge, 0, 0, 0);
-}
-
-/**
- * sum_add() - add the next stretch
- * @merge: summary in the making
- * @sum: summary of the stretch
- * @pages: length of the stretch, less than %SUM_PAGES_MAX
- */
-static inline void sum_add(struct sum_merge *merge, u64 sum, u32 pages)
-{
-	const u32 mask = SUM_PAGES_MAX - 1;
-
-	if (sum == SUM_NONE)
-		sum_add_taken(merge);
-	else if ((sum & mask) == pages)
-		merge->run += pages;
-	else
-		sum_add_runs(merge, sum & mask, sum >> SUM_FIELD_BITS & mask,
-			     sum >> (2 * SUM_FIELD_BITS));
+	for (i = 0; i < 8; i++, sums += stride) {
+		sum = *sums;
+		if (sum == SUM_NONE) {
+			open = 0;
+			run = 0;
+			continue;
+		}
+		field = sum_below(sum, 0);
+		run += field;
+		start += field & open;
+		longest = max3(longest, run, sum_below(sum, 1));
+		open = field == pages ? open : 0;
+		run = field == pages ? run : sum >> (2 * SUM_FIELD_BITS);
+	}
+	return sum_pack(start, longest, run);
 }
 
 /**
- * sum_done() - the summary of all that was added
+ * sum_follow() - what a change of one of several neighbours means for all of them
+ * @sum: their summary
+ * @before: that of the one, as it was
+ * @after: and now
+ *
+ * Most changes only concern a run inside of the one. Returns whether @sum is right
+ * now; if not, it is to be made anew from all of them.
  */
-static inline u64 sum_done(const struct sum_merge *merge)
+static inline bool sum_follow(u64 *sum, u64 before, u64 after)
 {
-	if (!merge->closed)
-		return sum_free(merge->run);
-	return sum_pack(merge->start, max(merge->longest, merge->run), merge->run);
+	const u64 longest = (u64)(SUM_PAGES_MAX - 1) << SUM_FIELD_BITS;
+
+	if ((before ^ after) & ~longest)
+		return false;
+	if ((after & longest) > (*sum & longest))
+		*sum = (*sum & ~longest) | (after & longest);
+	else if ((before & longest) == (*sum & longest))
+		return false;
+	return true;
 }
 
 /**

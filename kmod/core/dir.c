@@ -76,11 +76,7 @@ void *dir_next_node(struct dir_reserve *reserve)
 /* The height at which a tree has a place for a page. */
 static u32 height_for(u64 page)
 {
-	u32 height = 0;
-
-	while (page >= node_pages(height))
-		height++;
-	return height;
+	return page ? (fls64(page) - 1) / DIR_NODE_SHIFT : 0;
 }
 
 static u64 dir_top(const struct dir *dir)

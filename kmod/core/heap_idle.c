@@ -104,7 +104,7 @@ void heap_trim(struct heap *heap)
 	heap_release_held(heap);
 	reap_nodes(heap);
 	core_lock(&heap->lock);
-	heap_stock_trim(heap, &trash, 0, 0);
+	heap_stock_trim(heap, &trash, 0);
 	core_unlock(&heap->lock);
 	heap_trash_empty(heap, &trash);
 }

@@ -58,9 +58,8 @@
 #include "pages.h"
 #include "slots.h"
 
-/* Nodes kept for the next run, rather than freed and allocated every time. */
-#define HEAP_PAGES_STOCK	PAGES_NODES_MAX
-#define HEAP_DIR_STOCK		4
+/* Of each kind of nodes, kept for the next run rather than freed every time. */
+#define HEAP_STOCK		4
 
 /**
  * struct heap_shard - part of a class and group
@@ -450,9 +449,9 @@ void heap_trash_empty(struct heap *heap, struct heap_trash *trash);
 void heap_unlock(struct heap *heap, struct heap_trash *trash) __releases(&heap->lock);
 
 /**
- * heap_stock_trim() - move what the stocks hold beyond some numbers to the trash
+ * heap_stock_trim() - move what the stocks hold beyond a number to the trash
  */
-void heap_stock_trim(struct heap *heap, struct heap_trash *trash, u32 pages, u32 dir);
+void heap_stock_trim(struct heap *heap, struct heap_trash *trash, u32 keep);
 
 /**
  * heap_stock_fill() - put enough into the stocks for a run

@@ -44,7 +44,12 @@ static_assert(OWNED_BYTES == 8);
 
 static struct kmem_cache *slab_cache[SLAB_CACHES];
 static struct kmem_cache *owned_cache[SLAB_CACHES];
-static struct kmem_cache *node_cache;
+static struct kmem_cache *pages_cache[PAGES_KINDS];
+
+static const char *const pages_cache_name[] = {
+	[PAGES_CHUNK] = CORE_NAME("page_chunk"),
+	[PAGES_NODE] = CORE_NAME("page_node"),
+};
 
 static size_t slab_cache_bytes(u32 i)
 {
@@ -61,9 +66,13 @@ int heap_caches_create(void)
 {
 	u32 i;
 
-	node_cache = core_cache_create(CORE_NAME("page_node"), pages_node_bytes());
-	if (!node_cache)
+	for (i = 0; i < PAGES_KINDS; i++) {
+		pages_cache[i] = core_cache_create(pages_cache_name[i], pages_bytes(i));
+		if (pages_cache[i])
+			continue;
+		heap_caches_destroy();
 		return -ENOMEM;
+	}
 	for (i = 0; i < SLAB_CACHES; i++) {
 		slab_cache[i] = core_cache_create(slab_cache_name[i], slab_cache_bytes(i));
 		owned_cache[i] = core_cache_create(owned_cache_name[i],
@@ -87,8 +96,10 @@ void heap_caches_destroy(void)
 		core_cache_destroy(owned_cache[i]);
 		owned_cache[i] = NULL;
 	}
-	core_cache_destroy(node_cache);
-	node_cache = NULL;
+	for (i = 0; i < PAGES_KINDS; i++) {
+		core_cache_destroy(pages_cache[i]);
+		pages_cache[i] = NULL;
+	}
 }
 
 /* Counted allocation. */
@@ -163,10 +174,10 @@ void heap_slab_free(struct heap *heap, struct slab *slab)
 	call_rcu(&slab->rcu, slab_free_rcu);
 }
 
-static void node_free(struct heap *heap, void *node)
+static void pages_free(struct heap *heap, enum pages_kind kind, void *object)
 {
-	atomic64_sub(pages_node_bytes(), &heap->kernel_bytes);
-	core_cache_free(node_cache, node);
+	atomic64_sub(pages_bytes(kind), &heap->kernel_bytes);
+	core_cache_free(pages_cache[kind], object);
 }
 
 static void row_free(struct heap *heap, struct pages_entry *row, u32 len)
@@ -175,6 +186,26 @@ static void row_free(struct heap *heap, struct pages_entry *row, u32 len)
 		return;
 	atomic64_sub(len * sizeof(*row), &heap->kernel_bytes);
 	core_free_array(row);
+}
+
+/* Frees what is left over of a bitmap, and its rows. */
+static void pages_trash_empty(struct heap *heap, struct pages_reserve *trash)
+{
+	enum pages_kind kind;
+	void *object;
+
+	if (pages_reserve_is_empty(trash))
+		return;
+	for (kind = 0; kind < PAGES_KINDS; kind++)
+		while ((object = pages_next_spare(trash, kind)))
+			pages_free(heap, kind, object);
+	while ((object = pages_next_dead(trash, &kind))) {
+		pages_free(heap, kind, object);
+		cond_resched();
+	}
+	row_free(heap, trash->row, trash->row_len);
+	row_free(heap, trash->old_row, trash->old_row_len);
+	*trash = (struct pages_reserve){};
 }
 
 /* Trash. */
@@ -211,25 +242,17 @@ void heap_trash_empty(struct heap *heap, struct heap_trash *trash)
 		list_del(&owner->link);
 		heap_owner_destroy(heap, owner, true);
 	}
-	while ((node = pages_next_spare(&trash->pages)))
-		node_free(heap, node);
-	while ((node = pages_next_dead(&trash->pages))) {
-		node_free(heap, node);
-		cond_resched();
-	}
 	while ((node = dir_next_node(&trash->dir))) {
 		atomic64_sub(dir_node_bytes(), &heap->kernel_bytes);
 		core_free_rcu(node);
 		cond_resched();
 	}
-	row_free(heap, trash->pages.row, trash->pages.row_len);
-	row_free(heap, trash->pages.old_row, trash->pages.old_row_len);
-	trash->pages = (struct pages_reserve){};
+	pages_trash_empty(heap, &trash->pages);
 }
 
 void heap_unlock(struct heap *heap, struct heap_trash *trash) __releases(&heap->lock)
 {
-	heap_stock_trim(heap, trash, HEAP_PAGES_STOCK, HEAP_DIR_STOCK);
+	heap_stock_trim(heap, trash, HEAP_STOCK);
 	core_unlock(&heap->lock);
 	heap_trash_empty(heap, trash);
 }
@@ -254,23 +277,26 @@ static void reserve_move(struct pages_reserve *to, struct pages_reserve *from)
 	}
 }
 
-void heap_stock_trim(struct heap *heap, struct heap_trash *trash, u32 pages, u32 dir)
+void heap_stock_trim(struct heap *heap, struct heap_trash *trash, u32 keep)
 {
 	struct pages_reserve *stock = &heap->pages_stock;
+	enum pages_kind kind;
 
 	core_assert_held(&heap->lock);
 	reserve_move(&trash->pages, stock);
-	while (stock->spares > pages)
-		pages_add_spare(&trash->pages, pages_next_spare(stock));
-	while (heap->dir_stock.count > dir)
+	for (kind = 0; kind < PAGES_KINDS; kind++)
+		while (stock->spares[kind] > keep)
+			pages_add_spare(&trash->pages, kind, pages_next_spare(stock, kind));
+	while (heap->dir_stock.count > keep)
 		dir_add_node(&trash->dir, dir_next_node(&heap->dir_stock));
 }
 
-/* Allocates what @pages and @dir lack to @want, of whatever they have. */
-static int stock_alloc(struct heap *heap, const struct pages_want *want, u32 dir_want,
-		       struct pages_reserve *pages, struct dir_reserve *dir)
+/* Allocates what a reserve lacks to @want. */
+static int pages_stock_alloc(struct heap *heap, const struct pages_want *want,
+			     struct pages_reserve *pages)
 {
-	void *node;
+	enum pages_kind kind;
+	void *object;
 
 	if (want->row_len) {
 		pages->row = count(heap, core_zalloc_array(want->row_len, sizeof(*pages->row)),
@@ -279,13 +305,22 @@ static int stock_alloc(struct heap *heap, const struct pages_want *want, u32 dir
 			return -ENOMEM;
 		pages->row_len = want->row_len;
 	}
-	while (pages->spares < want->nodes) {
-		node = count(heap, core_cache_zalloc(node_cache), pages_node_bytes());
-		if (!node)
-			return -ENOMEM;
-		pages_add_spare(pages, node);
-	}
-	while (dir->count < dir_want) {
+	for (kind = 0; kind < PAGES_KINDS; kind++)
+		while (pages->spares[kind] < want->objects[kind]) {
+			object = count(heap, core_cache_zalloc(pages_cache[kind]),
+				       pages_bytes(kind));
+			if (!object)
+				return -ENOMEM;
+			pages_add_spare(pages, kind, object);
+		}
+	return 0;
+}
+
+static int dir_stock_alloc(struct heap *heap, u32 want, struct dir_reserve *dir)
+{
+	void *node;
+
+	while (dir->count < want) {
 		node = heap_zalloc(heap, dir_node_bytes());
 		if (!node)
 			return -ENOMEM;
@@ -298,20 +333,23 @@ int heap_stock_fill(struct heap *heap, const struct pages_want *want, u32 dir_wa
 		    struct heap_trash *trash) __must_hold(&heap->lock)
 {
 	struct heap_trash fresh;
-	void *node;
+	enum pages_kind kind;
+	void *object;
 	int err;
 
 	heap_trash_init(&fresh);
 	heap_unlock(heap, trash);
-	err = stock_alloc(heap, want, dir_want, &fresh.pages, &fresh.dir);
+	err = pages_stock_alloc(heap, want, &fresh.pages) ?:
+	      dir_stock_alloc(heap, dir_want, &fresh.dir);
 	if (err)
 		heap_trash_empty(heap, &fresh);
 	core_lock(&heap->lock);
 
-	while ((node = pages_next_spare(&fresh.pages)))
-		pages_add_spare(&heap->pages_stock, node);
-	while ((node = dir_next_node(&fresh.dir)))
-		dir_add_node(&heap->dir_stock, node);
+	for (kind = 0; kind < PAGES_KINDS; kind++)
+		while ((object = pages_next_spare(&fresh.pages, kind)))
+			pages_add_spare(&heap->pages_stock, kind, object);
+	while ((object = dir_next_node(&fresh.dir)))
+		dir_add_node(&heap->dir_stock, object);
 	/* Nobody leaves a row in the stock, see heap_unlock(). */
 	reserve_move(&heap->pages_stock, &fresh.pages);
 	return err;

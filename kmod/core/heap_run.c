@@ -102,7 +102,8 @@ static bool run_stocked(const struct heap *heap, const struct run *run,
 {
 	*want = pages_wants(&heap->pages, run->first, run->n);
 	*dir_want = dir_wants(&heap->dir, run->first, run->entries);
-	return want->nodes <= heap->pages_stock.spares &&
+	return want->objects[PAGES_CHUNK] <= heap->pages_stock.spares[PAGES_CHUNK] &&
+	       want->objects[PAGES_NODE] <= heap->pages_stock.spares[PAGES_NODE] &&
 	       want->row_len <= heap->pages_stock.row_len &&
 	       *dir_want <= heap->dir_stock.count;
 }
@@ -390,7 +391,7 @@ void heap_drain(struct heap *heap)
 	pages_destroy(&heap->pages, &heap->pages_stock);
 	dir_destroy(&heap->dir, &trash.dir);
 	core_lock(&heap->lock);
-	heap_stock_trim(heap, &trash, 0, 0);
+	heap_stock_trim(heap, &trash, 0);
 	core_unlock(&heap->lock);
 	heap_trash_empty(heap, &trash);
 }

@@ -3,16 +3,18 @@
  * The page bitmap of a heap.
  *
  * Bitmaps are kept in chunks of 512 pages. Above them stands a tree of
- * summaries (bits.h) with a fan-out of eight, and above that a flat top row:
+ * summaries (bits.h) with a fan-out of 64, and above that a flat top row:
  *
  *	level 0		a chunk		       512 pages
- *	level 1		8 chunks	      4096
- *	level 2				      32 K
- *	level 3				     256 K
- *	level 4		entry of the row       2 M
+ *	level 1		64 chunks	      32 K
+ *	level 2		entry of the row       2 M
  *
  * An entry at level n stands for the stretch of pages given here; its child
- * is a node with eight entries of level n - 1, or, at level 0, a chunk. The
+ * is a node with 64 entries of level n - 1, or, at level 0, a chunk. A node has
+ * a summary for every eight of its entries, too, or one change would have to
+ * look at all of them. So the tree is searched and kept by eights, but has few
+ * levels: a page in a large zone is three dependent look-ups away, of which
+ * those that the processor's cache does not have take most of the time. The
  * algorithm is that of Go's page allocator (runtime/mpagealloc.go): first fit
  * in address order, by descending only where a run is known to be. There the
  * levels are flat arrays in reserved address space, which the kernel has no
@@ -31,9 +33,9 @@
  * without end; as it finds the lowest run there is, a run that ends beyond
  * the heap means that there is none inside.
  *
- * Memory for one run. Nodes are needed only below entries that the run covers
- * in part, which are those its two ends cut: at most one of each level for
- * either end, PAGES_NODES_MAX in all. A subtree that a run makes superfluous
+ * Memory for one run. Nodes and chunks are needed only below entries that the run
+ * covers in part, which are those its two ends cut: at most one of each level for
+ * either end, PAGES_NODES_MAX and PAGES_CHUNKS_MAX in all. A subtree that a run makes superfluous
  * is detached as a whole, at no cost, and taken apart by pages_next_dead().
  *
  * Limits. A summary describes at most 2^21 pages, so the row is searched
@@ -50,12 +52,18 @@
 #define LINK_LEVEL_MASK	7ULL
 
 static_assert(TOP_SHIFT == SUM_FIELD_BITS);
-static_assert(PAGES_NODES_MAX == 2 * (TOP_LEVEL + 1));
+static_assert(PAGES_NODES_MAX == 2 * TOP_LEVEL);
 static_assert(TOP_LEVEL <= LINK_LEVEL_MASK);
 
-size_t pages_node_bytes(void)
+size_t pages_bytes(enum pages_kind kind)
 {
-	return sizeof(union pages_node);
+	return kind == PAGES_CHUNK ? sizeof(struct pages_chunk) : sizeof(struct pages_node);
+}
+
+/* What hangs from an entry. */
+static enum pages_kind kind_below(u32 level)
+{
+	return level ? PAGES_NODE : PAGES_CHUNK;
 }
 
 static void entry_set_absent(struct pages_entry *entry, u32 level, unsigned long state)
@@ -66,91 +74,124 @@ static void entry_set_absent(struct pages_entry *entry, u32 level, unsigned long
 
 /* Reserve lists. */
 
-static void node_push(union pages_node **list, union pages_node *node, u32 level)
+static void list_push(void **list, void *object, u32 level)
 {
-	node->taken[0] = (u64)(unsigned long)*list | level;
-	*list = node;
+	*(u64 *)object = (u64)(unsigned long)*list | level;
+	*list = object;
 }
 
-static union pages_node *node_pop(union pages_node **list, u32 *level)
+static void *list_pop(void **list, u32 *level)
 {
-	union pages_node *node = *list;
+	u64 *object = *list;
 
-	if (!node)
+	if (!object)
 		return NULL;
-	*level = node->taken[0] & LINK_LEVEL_MASK;
-	*list = (union pages_node *)(unsigned long)(node->taken[0] & ~LINK_LEVEL_MASK);
-	return node;
+	*level = *object & LINK_LEVEL_MASK;
+	*list = (void *)(unsigned long)(*object & ~LINK_LEVEL_MASK);
+	return object;
 }
 
-void pages_add_spare(struct pages_reserve *reserve, void *node)
+void pages_add_spare(struct pages_reserve *reserve, enum pages_kind kind, void *object)
 {
-	node_push(&reserve->spare, node, 0);
-	reserve->spares++;
+	list_push(&reserve->spare[kind], object, 0);
+	reserve->spares[kind]++;
 }
 
-void *pages_next_spare(struct pages_reserve *reserve)
+void *pages_next_spare(struct pages_reserve *reserve, enum pages_kind kind)
 {
 	u32 level;
 
-	if (reserve->spare)
-		reserve->spares--;
-	return node_pop(&reserve->spare, &level);
+	if (reserve->spare[kind])
+		reserve->spares[kind]--;
+	return list_pop(&reserve->spare[kind], &level);
 }
 
-void *pages_next_dead(struct pages_reserve *reserve)
+void *pages_next_dead(struct pages_reserve *reserve, enum pages_kind *kind)
 {
-	union pages_node *node, *child;
-	u32 level, i;
+	struct pages_node *node;
+	u32 level = 0, i;
+	void *child;
 
-	node = node_pop(&reserve->dead, &level);
-	if (!node || !level)
-		return node;
-	for (i = 0; i < FANOUT; i++) {
+	node = list_pop(&reserve->dead, &level);
+	*kind = kind_below(level);
+	for (i = 0; level && i < FANOUT; i++) {
 		child = entry_child(&node->entry[i]);
 		if (child)
-			node_push(&reserve->dead, child, level - 1);
+			list_push(&reserve->dead, child, level - 1);
 	}
 	return node;
 }
 
 /* Search. */
 
-/*
- * The first run of @n pages below an entry that is known to have one. What lies
- * before the hint is taken, so each level is looked at from there on.
+/**
+ * struct search - a search on its way down
+ * @n: length wanted
+ * @hint: no page before it is free
+ * @base: where what is looked at begins; then, where the run does
  */
+struct search {
+	u32 n;
+	u64 hint;
+	u64 base;
+};
+
+/*
+ * Looks through eight neighbours that have a run, from their summaries, @stride
+ * words apart. Returns the index of the one inside of which it is; or 8, if it
+ * touches the start of one: then @base is where it begins.
+ */
+static __always_inline u32 search_eight(struct search *search, const u64 *sums, u32 stride,
+					u32 shift)
+{
+	u64 sum, base = search->base;
+	u32 i = 0, start, run = 0;
+
+	if (search->hint > base)
+		i = min_t(u64, (search->hint - base) >> shift, 7);
+	for (; i < 8; i++) {
+		sum = sums[i * stride];
+		if (sum == SUM_NONE) {
+			run = 0;
+			continue;
+		}
+		search->base = base + ((u64)i << shift);
+		start = sum_below(sum, 0);
+		if (run + start >= search->n) {
+			search->base -= run;
+			return 8;
+		}
+		if (sum_below(sum, 1) >= search->n)
+			return i;
+		run = sum_below(sum, 2) + (start == 1ULL << shift ? run : 0);
+	}
+	WARN_ON_ONCE(1);
+	search->base = PAGES_NONE;
+	return 8;
+}
+
+/* The first run of @n pages below an entry that is known to have one. */
 static u64 find_below(const struct pages_entry *entry, u64 base, u32 n, u64 hint)
 {
-	const union pages_node *node = entry_child(entry);
-	u32 level, i, run, start;
-	u64 sum;
+	struct search search = { .n = n, .hint = hint, .base = base };
+	const struct pages_chunk *chunk;
+	const struct pages_node *node;
+	u32 level, shift, group, i;
 
 	for (level = TOP_LEVEL; level; level--) {
-		i = 0;
-		if (hint > base)
-			i = min_t(u64, (hint - base) >> LEVEL_SHIFT(level - 1), FANOUT - 1);
-		base += i * LEVEL_PAGES(level - 1);
-		for (run = 0; i < FANOUT; i++) {
-			sum = node->entry[i].sum;
-			if (sum == SUM_NONE) {
-				run = 0;
-				base += LEVEL_PAGES(level - 1);
-				continue;
-			}
-			start = sum_below(sum, 0);
-			if (run + start >= n)
-				return base - run;
-			if (sum_below(sum, 1) >= n)
-				break;
-			run = sum_below(sum, 2) + (start == LEVEL_PAGES(level - 1) ? run : 0);
-			base += LEVEL_PAGES(level - 1);
-		}
-		if (WARN_ON_ONCE(i == FANOUT))
-			return PAGES_NONE;
-		node = entry_child(&node->entry[i]);
+		node = entry_child(entry);
+		shift = LEVEL_SHIFT(level - 1);
+		group = search_eight(&search, node->group, 1, shift + GROUP_SHIFT);
+		if (group == GROUPS)
+			return search.base;
+		entry = &node->entry[group * GROUP];
+		i = search_eight(&search, &entry->sum, sizeof(*entry) / sizeof(u64), shift);
+		if (i == GROUP)
+			return search.base;
+		entry += i;
 	}
-	return base + bits_find(node->taken, n);
+	chunk = entry_child(entry);
+	return search.base + bits_find(chunk->taken, n);
 }
 
 u64 pages_find(const struct pages *pages, u64 n)
@@ -194,107 +235,152 @@ struct run_change {
 	struct pages_reserve *reserve;
 };
 
-/* On the way down only one half is looked at; on the way back, both. */
-static inline void node_prefetch(const union pages_node *node)
+/* On the way down only one line is looked at; on the way back, more. */
+static inline void node_prefetch(const struct pages_node *node, u32 i)
 {
-	prefetch(node->taken);
-	prefetch(node->dirty);
+	const struct pages_entry *entry = &node->entry[i & ~(GROUP - 1)];
+
+	prefetch(entry);
+	prefetch(entry + GROUP / 2);
+	prefetch(node->group);
+}
+
+static inline void chunk_prefetch(const struct pages_chunk *chunk)
+{
+	prefetch(chunk->taken);
+	prefetch(chunk->dirty);
+}
+
+/* The index of a page's entry in a node below an entry of a level. */
+static inline u32 node_index(u64 page, u32 level)
+{
+	return page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1);
+}
+
+static void chunk_init(struct pages_chunk *chunk, unsigned long state)
+{
+	memset(chunk->taken, 0, sizeof(chunk->taken));
+	memset(chunk->dirty, state == ABSENT_DIRTY ? 0xff : 0, sizeof(chunk->dirty));
+}
+
+static void node_init(struct pages_node *node, u32 level, unsigned long state)
+{
+	u32 i;
+
+	for (i = 0; i < FANOUT; i++)
+		entry_set_absent(&node->entry[i], level - 1, state);
+	for (i = 0; i < GROUPS; i++)
+		node->group[i] = sum_free(GROUP * LEVEL_PAGES(level - 1));
 }
 
 /* Gives an absent entry a child that says the same. */
-static union pages_node *entry_open(struct pages_entry *entry, u32 level,
-				    struct pages_reserve *reserve)
+static void *entry_open(struct pages_entry *entry, u32 level, struct pages_reserve *reserve)
 {
-	unsigned long state = entry->child;
-	union pages_node *node;
-	u32 i;
+	void *child = pages_next_spare(reserve, kind_below(level));
 
-	node = pages_next_spare(reserve);
-	if (WARN_ON_ONCE(!node))
+	if (WARN_ON_ONCE(!child))
 		return NULL;
-	if (!level) {
-		memset(node->taken, 0, sizeof(node->taken));
-		memset(node->dirty, state == ABSENT_DIRTY ? 0xff : 0, sizeof(node->dirty));
-	} else {
-		for (i = 0; i < FANOUT; i++)
-			entry_set_absent(&node->entry[i], level - 1, state);
-	}
-	entry->child = (unsigned long)node;
-	return node;
+	if (level)
+		node_init(child, level, entry->child);
+	else
+		chunk_init(child, entry->child);
+	entry->child = (unsigned long)child;
+	return child;
 }
 
 /* Detaches what is below an entry and puts a state in its place. */
 static void entry_close(struct pages_entry *entry, u32 level, enum absent state,
 			struct pages_reserve *reserve)
 {
-	union pages_node *node = entry_child(entry);
+	void *child = entry_child(entry);
 
-	if (node)
-		node_push(&reserve->dead, node, level);
+	if (child)
+		list_push(&reserve->dead, child, level);
 	entry_set_absent(entry, level, state);
 }
 
 static void change_chunk(const struct run_change *change, struct pages_entry *entry,
-			 union pages_node *node, u64 base)
+			 struct pages_chunk *chunk, u64 base)
 {
 	u32 first = max(change->first, base) - base;
 	u32 n = min(change->end, base + BITS_CHUNK) - base - first;
 	bool take = change->state == ABSENT_TAKEN;
 
-	WARN_ON_ONCE(bits_count(node->taken, first, n) != (take ? 0 : n));
+	WARN_ON_ONCE(bits_count(chunk->taken, first, n) != (take ? 0 : n));
 	if (take) {
-		bits_set(node->taken, first, n);
-		bits_set(node->dirty, first, n);
+		bits_set(chunk->taken, first, n);
+		bits_set(chunk->dirty, first, n);
 	} else {
-		bits_clear(node->taken, first, n);
+		bits_clear(chunk->taken, first, n);
 		if (change->state == ABSENT_CLEAN)
-			bits_clear(node->dirty, first, n);
+			bits_clear(chunk->dirty, first, n);
 	}
 
-	entry->sum = bits_sum(node->taken);
-	if (sum_longest(entry->sum) == BITS_CHUNK && bits_uniform(node->dirty))
-		entry_close(entry, 0, bits_test(node->dirty, 0) ? ABSENT_DIRTY : ABSENT_CLEAN,
+	entry->sum = bits_sum(chunk->taken);
+	if (sum_longest(entry->sum) == BITS_CHUNK && bits_uniform(chunk->dirty))
+		entry_close(entry, 0, bits_test(chunk->dirty, 0) ? ABSENT_DIRTY : ABSENT_CLEAN,
 			    change->reserve);
 }
 
-/* Derives an entry from its eight children, after some of them changed. */
-static void entry_update(struct pages_entry *entry, u32 level, union pages_node *node,
-			 struct pages_reserve *reserve)
+/* Whether all below an entry that is free throughout is clean, or all dirty. */
+static bool node_is_uniform(const struct pages_node *node)
 {
 	unsigned long state = node->entry[0].child;
-	struct sum_merge merge = {};
 	u32 i;
 
-	for (i = 0; i < FANOUT; i++)
-		sum_add(&merge, node->entry[i].sum, LEVEL_PAGES(level - 1));
-	entry->sum = sum_done(&merge);
-	if (merge.closed || state >= ABSENT_TAKEN)
-		return;
-	for (i = 1; i < FANOUT; i++)
-		if (node->entry[i].child != state)
-			return;
-	entry_close(entry, level, state, reserve);
+	for (i = 1; i < FANOUT && node->entry[i].child == state; i++)
+		;
+	return i == FANOUT;
 }
 
-/*
- * The same after the one child changed that @page is in. Where all others are
- * taken, as they mostly are in a heap that is filled from its start, the entry
- * has the runs of this one.
- */
-static void entry_update_one(struct pages_entry *entry, u32 level, union pages_node *node,
-			     u64 page, struct pages_reserve *reserve)
+static u64 sum_of_group(const struct pages_node *node, u32 level, u32 group)
 {
-	u32 i, one = page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1);
-	u64 sum = node->entry[one].sum;
+	const struct pages_entry *entry = &node->entry[group * GROUP];
 
-	for (i = 0; i < FANOUT; i++)
-		if (i != one && node->entry[i].sum != SUM_NONE)
-			break;
-	if (i < FANOUT)
-		entry_update(entry, level, node, reserve);
-	else
-		entry->sum = sum_pack(one ? 0 : sum_below(sum, 0), sum_below(sum, 1),
-				      one < FANOUT - 1 ? 0 : sum_below(sum, 2));
+	return sum_of_eight(&entry->sum, sizeof(*entry) / sizeof(u64), LEVEL_PAGES(level - 1));
+}
+
+static u64 sum_of_node(const struct pages_node *node, u32 level)
+{
+	return sum_of_eight(node->group, 1, GROUP * LEVEL_PAGES(level - 1));
+}
+
+/* Closes an entry whose node says no more than the entry does. */
+static void entry_settle(struct pages_entry *entry, u32 level, struct pages_reserve *reserve)
+{
+	const struct pages_node *node = entry_child(entry);
+
+	if (sum_longest(entry->sum) == LEVEL_PAGES(level) && node_is_uniform(node))
+		entry_close(entry, level, node->entry[0].child, reserve);
+}
+
+/* Derives an entry from its node, after some of [@first, @last] there changed. */
+static void entry_update(struct pages_entry *entry, u32 level, u32 first, u32 last,
+			 struct pages_reserve *reserve)
+{
+	struct pages_node *node = entry_child(entry);
+	u32 i;
+
+	for (i = first >> GROUP_SHIFT; i <= last >> GROUP_SHIFT; i++)
+		node->group[i] = sum_of_group(node, level, i);
+	entry->sum = sum_of_node(node, level);
+	entry_settle(entry, level, reserve);
+}
+
+/* The same after the summary of one was @old: mostly it is enough to compare. */
+static void entry_follow(struct pages_entry *entry, u32 level, u32 one, u64 old,
+			 struct pages_reserve *reserve)
+{
+	struct pages_node *node = entry_child(entry);
+	u64 *group = &node->group[one >> GROUP_SHIFT], old_group = *group;
+
+	if (!sum_follow(group, old, node->entry[one].sum))
+		*group = sum_of_group(node, level, one >> GROUP_SHIFT);
+	if (*group == old_group)
+		return;
+	if (!sum_follow(&entry->sum, old_group, *group))
+		entry->sum = sum_of_node(node, level);
+	entry_settle(entry, level, reserve);
 }
 
 /*
@@ -305,10 +391,11 @@ static void entry_update_one(struct pages_entry *entry, u32 level, union pages_n
 static bool change_entry(const struct run_change *change, struct pages_entry *entry,
 			 u32 level, u64 base)
 {
-	struct pages_entry old = *entry;
-	union pages_node *node;
+	u64 old = entry->sum;
+	struct pages_node *node;
 	bool changed = false;
-	u64 page;
+	u32 i, first, last;
+	void *child;
 
 	if (change->first <= base && change->end >= base + LEVEL_PAGES(level)) {
 		WARN_ON_ONCE(change->state == ABSENT_TAKEN ?
@@ -321,54 +408,57 @@ static bool change_entry(const struct run_change *change, struct pages_entry *en
 	/* Part of what was one run: the caller gives back what it never took. */
 	if (WARN_ON_ONCE(entry->child == ABSENT_TAKEN))
 		return false;
-	node = entry_child(entry) ?: entry_open(entry, level, change->reserve);
-	if (!node)
+	child = entry_child(entry) ?: entry_open(entry, level, change->reserve);
+	if (!child)
 		return false;
 
 	if (!level) {
-		change_chunk(change, entry, node, base);
-	} else {
-		page = max(change->first, base) >> LEVEL_SHIFT(level - 1) << LEVEL_SHIFT(level - 1);
-		for (; page < min(change->end, base + LEVEL_PAGES(level));
-		     page += LEVEL_PAGES(level - 1)) {
-			u32 i = (page - base) >> LEVEL_SHIFT(level - 1);
-
-			changed |= change_entry(change, &node->entry[i], level - 1, page);
-		}
-		if (changed)
-			entry_update(entry, level, node, change->reserve);
+		change_chunk(change, entry, child, base);
+		return entry->sum != old;
 	}
-	return entry->sum != old.sum || entry->child != old.child;
+	node = child;
+	first = node_index(max(change->first, base), level);
+	last = node_index(min(change->end, base + LEVEL_PAGES(level)) - 1, level);
+	for (i = first; i <= last; i++)
+		changed |= change_entry(change, &node->entry[i], level - 1,
+					base + i * LEVEL_PAGES(level - 1));
+	if (changed)
+		entry_update(entry, level, first, last, change->reserve);
+	return entry->sum != old;
 }
 
 /* The same for a run that lies in one chunk and does not fill it. */
 static void change_small(struct pages *pages, const struct run_change *change)
 {
-	struct pages_entry *path[TOP_LEVEL + 1], *entry, old;
-	u64 page = change->first;
-	union pages_node *node;
-	u32 level = TOP_LEVEL;
+	struct pages_entry *path[TOP_LEVEL + 1], *entry;
+	u64 page = change->first, old, older;
+	u32 level = TOP_LEVEL, i;
+	struct pages_node *node;
+	void *child;
 
 	entry = &pages->row[page >> TOP_SHIFT];
 	for (;; level--) {
 		path[level] = entry;
 		if (WARN_ON_ONCE(entry->child == ABSENT_TAKEN))
 			return;
-		node = entry_child(entry) ?: entry_open(entry, level, change->reserve);
-		if (!node)
+		child = entry_child(entry) ?: entry_open(entry, level, change->reserve);
+		if (!child)
 			return;
-		node_prefetch(node);
 		if (!level)
 			break;
-		entry = &node->entry[page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1)];
+		node = child;
+		i = node_index(page, level);
+		node_prefetch(node, i);
+		entry = &node->entry[i];
 	}
+	chunk_prefetch(child);
 
-	old = *entry;
-	change_chunk(change, entry, node, page & ~(u64)(BITS_CHUNK - 1));
-	while ((entry->sum != old.sum || entry->child != old.child) && level < TOP_LEVEL) {
-		entry = path[++level];
-		old = *entry;
-		entry_update_one(entry, level, entry_child(entry), page, change->reserve);
+	old = entry->sum;
+	change_chunk(change, entry, child, page & ~(u64)(BITS_CHUNK - 1));
+	while (path[level]->sum != old && level < TOP_LEVEL) {
+		older = path[++level]->sum;
+		entry_follow(path[level], level, node_index(page, level), old, change->reserve);
+		old = older;
 	}
 }
 
@@ -404,40 +494,44 @@ static void row_replace(struct pages *pages, struct pages_reserve *reserve)
 	reserve->row_len = 0;
 }
 
-/* Nodes missing on the path to where an end of a run cuts a stretch. */
-static u32 path_wants(const struct pages *pages, u64 cut)
+/* Adds what is missing on the path to where an end of a run cuts a stretch. */
+static void path_wants(const struct pages *pages, u64 cut, struct pages_want *want)
 {
-	const struct pages_entry *entry;
-	union pages_node *node;
-	u32 level = TOP_LEVEL, wants = 0;
+	const struct pages_entry *entry = NULL;
+	const struct pages_node *node;
+	u32 level, i;
 
-	if (cut >> TOP_SHIFT < pages->row_len) {
+	if (cut >> TOP_SHIFT < pages->row_len)
 		entry = &pages->row[cut >> TOP_SHIFT];
-		while (cut & (LEVEL_PAGES(level) - 1) && (node = entry_child(entry))) {
-			node_prefetch(node);
-			if (!level)
-				return 0;
-			level--;
-			entry = &node->entry[cut >> LEVEL_SHIFT(level) & (FANOUT - 1)];
+	for (level = TOP_LEVEL; level && cut & (LEVEL_PAGES(level) - 1); level--) {
+		node = entry ? entry_child(entry) : NULL;
+		if (!node) {
+			want->objects[PAGES_NODE]++;
+			entry = NULL;
+			continue;
 		}
+		i = node_index(cut, level);
+		node_prefetch(node, i);
+		entry = &node->entry[i];
 	}
-	for (; cut & (LEVEL_PAGES(level) - 1); level--) {
-		wants++;
-		if (!level)
-			break;
-	}
-	return wants;
+	if (!(cut & (BITS_CHUNK - 1)))
+		return;
+	if (entry && entry_child(entry))
+		chunk_prefetch(entry_child(entry));
+	else
+		want->objects[PAGES_CHUNK]++;
 }
 
 struct pages_want pages_wants(const struct pages *pages, u64 first, u64 n)
 {
-	struct pages_want want = { .nodes = path_wants(pages, first) };
 	u64 len = ((first + n - 1) >> TOP_SHIFT) + 1;
+	struct pages_want want = {};
 
+	path_wants(pages, first, &want);
 	/* Two cuts inside of one chunk have one path. */
 	if (!(first & (BITS_CHUNK - 1)) ||
 	    first >> BITS_CHUNK_SHIFT != (first + n) >> BITS_CHUNK_SHIFT)
-		want.nodes += path_wants(pages, first + n);
+		path_wants(pages, first + n, &want);
 
 	if (len > pages->row_len)
 		want.row_len = min_t(u64, max3(len, 2ULL * pages->row_len, ROW_MIN),

@@ -23,10 +23,12 @@
 #define PAGES_MAX	(1ULL << 32)
 #define PAGES_NONE	(~0ULL)
 
-/* Nodes that one run can need at most: a path at either end, see pages.c. */
-#define PAGES_NODES_MAX	10
+/* The objects that a bitmap is made of, see pages.c. */
+enum pages_kind { PAGES_CHUNK, PAGES_NODE, PAGES_KINDS };
 
-union pages_node;
+/* As many as one run can need at most: a path at either end. */
+#define PAGES_CHUNKS_MAX	2
+#define PAGES_NODES_MAX		4
 
 /**
  * struct pages_entry - a stretch of pages as the level above sees it
@@ -56,8 +58,8 @@ struct pages {
 
 /**
  * struct pages_reserve - memory on its way into or out of a bitmap
- * @spare: nodes to be used
- * @spares: how many
+ * @spare: lists of nodes and chunks to be used
+ * @spares: how many of each kind
  * @row: top row to be used
  * @row_len: entries in @row
  * @dead: detached subtrees
@@ -68,22 +70,28 @@ struct pages {
  * emptied with pages_next_spare(), pages_next_dead() and by taking the rows out.
  */
 struct pages_reserve {
-	union pages_node *spare;
-	u32 spares;
+	void *spare[PAGES_KINDS];
+	u32 spares[PAGES_KINDS];
 	struct pages_entry *row;
 	u32 row_len;
-	union pages_node *dead;
+	void *dead;
 	struct pages_entry *old_row;
 	u32 old_row_len;
 };
 
+static inline bool pages_reserve_is_empty(const struct pages_reserve *reserve)
+{
+	return !reserve->spare[PAGES_CHUNK] && !reserve->spare[PAGES_NODE] && !reserve->row &&
+	       !reserve->dead && !reserve->old_row;
+}
+
 /**
  * struct pages_want - memory a run needs to be taken
- * @nodes: objects of pages_node_bytes() bytes
+ * @objects: nodes and chunks
  * @row_len: entries in the new top row, 0 if the old one is long enough
  */
 struct pages_want {
-	u32 nodes;
+	u32 objects[PAGES_KINDS];
 	u32 row_len;
 };
 
@@ -91,7 +99,7 @@ void pages_init(struct pages *pages, u64 count);
 
 /**
  * pages_destroy() - detach everything
- * @reserve: gets all nodes and the top row
+ * @reserve: gets all nodes, chunks and the top row
  */
 void pages_destroy(struct pages *pages, struct pages_reserve *reserve);
 
@@ -166,17 +174,18 @@ u64 pages_count(const struct pages *pages, u64 first, u64 n);
  */
 const char *pages_check(const struct pages *pages);
 
-/* Bytes in a node; chunks are nodes too. */
-size_t pages_node_bytes(void);
+/* Bytes in an object of a kind. */
+size_t pages_bytes(enum pages_kind kind);
 
-void pages_add_spare(struct pages_reserve *reserve, void *node);
+void pages_add_spare(struct pages_reserve *reserve, enum pages_kind kind, void *object);
 
 /**
- * pages_next_spare(), pages_next_dead() - take a node out, to be freed
+ * pages_next_spare(), pages_next_dead() - take an object out, to be freed
+ * @kind: its kind; pages_next_dead() says which
  *
  * Return NULL when there is none left.
  */
-void *pages_next_spare(struct pages_reserve *reserve);
-void *pages_next_dead(struct pages_reserve *reserve);
+void *pages_next_spare(struct pages_reserve *reserve, enum pages_kind kind);
+void *pages_next_dead(struct pages_reserve *reserve, enum pages_kind *kind);
 
 #endif /* SHMZONE_CORE_PAGES_H */

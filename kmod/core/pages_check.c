@@ -44,21 +44,30 @@ static void scan_pages(struct scan *scan, bool taken, u64 n)
 
 static void scan_entry(struct scan *scan, const struct pages_entry *entry, u32 level)
 {
-	const union pages_node *node = entry_child(entry);
+	const struct pages_chunk *chunk;
+	const struct pages_node *node;
 	u32 i;
 
-	if (!node) {
+	if (!entry_child(entry)) {
 		scan_pages(scan, entry->child == ABSENT_TAKEN, LEVEL_PAGES(level));
 	} else if (level) {
+		node = entry_child(entry);
 		for (i = 0; i < FANOUT; i++)
 			scan_entry(scan, &node->entry[i], level - 1);
 	} else {
+		chunk = entry_child(entry);
 		for (i = 0; i < BITS_CHUNK; i++)
-			scan_pages(scan, bits_test(node->taken, i), 1);
+			scan_pages(scan, bits_test(chunk->taken, i), 1);
 	}
 }
 
-static const char *check_chunk(const union pages_node *chunk)
+static bool scan_agrees(const struct scan *scan, u64 sum)
+{
+	return sum_start(sum) == scan->start && sum_longest(sum) == scan->longest &&
+	       sum_end(sum) == scan->run;
+}
+
+static const char *check_chunk(const struct pages_chunk *chunk)
 {
 	u32 i;
 
@@ -70,23 +79,37 @@ static const char *check_chunk(const union pages_node *chunk)
 	return NULL;
 }
 
+static const char *check_group(const struct pages_node *node, u32 level, u32 group)
+{
+	struct scan scan = {};
+	u32 i;
+
+	for (i = 0; i < GROUP; i++)
+		scan_entry(&scan, &node->entry[group * GROUP + i], level - 1);
+	if (!scan_agrees(&scan, node->group[group]))
+		return "pages: a summary is not that of its eight entries";
+	return NULL;
+}
+
 static const char *check_entry(const struct pages_entry *entry, u32 level)
 {
-	const union pages_node *node = entry_child(entry);
+	const struct pages_node *node;
 	struct scan scan = {};
 	const char *error = NULL;
 	bool uniform = true;
 	u32 i;
 
 	scan_entry(&scan, entry, level);
-	if (sum_start(entry->sum) != scan.start || sum_longest(entry->sum) != scan.longest ||
-	    sum_end(entry->sum) != scan.run)
+	if (!scan_agrees(&scan, entry->sum))
 		return "pages: a summary is not that of the pages below it";
-	if (!node)
+	if (!entry_child(entry))
 		return NULL;
 	if (!level)
-		return check_chunk(node);
+		return check_chunk(entry_child(entry));
 
+	node = entry_child(entry);
+	for (i = 0; i < GROUPS && !error; i++)
+		error = check_group(node, level, i);
 	for (i = 0; i < FANOUT && !error; i++) {
 		uniform &= node->entry[i].child == node->entry[0].child;
 		error = check_entry(&node->entry[i], level - 1);
@@ -121,7 +144,8 @@ const char *pages_check(const struct pages *pages)
 
 static u64 count_entry(const struct pages_entry *entry, u32 level, u64 base, u64 first, u64 end)
 {
-	const union pages_node *node = entry_child(entry);
+	const struct pages_chunk *chunk;
+	const struct pages_node *node;
 	u64 count = 0;
 	u32 i;
 
@@ -129,10 +153,13 @@ static u64 count_entry(const struct pages_entry *entry, u32 level, u64 base, u64
 	end = min(end, base + LEVEL_PAGES(level));
 	if (first >= end)
 		return 0;
-	if (!node)
+	if (!entry_child(entry))
 		return entry->child == ABSENT_TAKEN ? end - first : 0;
-	if (!level)
-		return bits_count(node->taken, first - base, end - first);
+	if (!level) {
+		chunk = entry_child(entry);
+		return bits_count(chunk->taken, first - base, end - first);
+	}
+	node = entry_child(entry);
 	for (i = 0; i < FANOUT; i++, base += LEVEL_PAGES(level - 1))
 		count += count_entry(&node->entry[i], level - 1, base, first, end);
 	return count;

@@ -8,9 +8,14 @@
 #include "core_env.h"
 #include "pages.h"
 
-#define FANOUT_SHIFT	3
+#define FANOUT_SHIFT	6
 #define FANOUT		(1U << FANOUT_SHIFT)
-#define TOP_LEVEL	4
+#define TOP_LEVEL	2
+
+/* Summaries that are merged at once, and entries that have one of their own. */
+#define GROUP_SHIFT	3
+#define GROUP		(1U << GROUP_SHIFT)
+#define GROUPS		(FANOUT / GROUP)
 
 /* Pages in a stretch of a level. */
 #define LEVEL_SHIFT(level)	(BITS_CHUNK_SHIFT + FANOUT_SHIFT * (level))
@@ -27,28 +32,35 @@ enum absent {
 };
 
 /**
- * union pages_node - memory for either a node or a chunk
- * @entry: node: the stretches below
- * @taken: chunk: a bit a page
- * @dirty: chunk: a bit a page
- *
- * While it is on a list of a reserve, the first word links to the next node,
- * with the level of what it was in the low bits. All other words of a
- * detached node are still as they were.
+ * struct pages_chunk - a chunk
+ * @taken: a bit a page
+ * @dirty: a bit a page
  */
-union pages_node {
-	struct pages_entry entry[FANOUT];
-	struct {
-		u64 taken[BITS_CHUNK_WORDS];
-		u64 dirty[BITS_CHUNK_WORDS];
-	};
+struct pages_chunk {
+	u64 taken[BITS_CHUNK_WORDS];
+	u64 dirty[BITS_CHUNK_WORDS];
 };
 
-static inline union pages_node *entry_child(const struct pages_entry *entry)
+/**
+ * struct pages_node - a node
+ * @entry: the stretches below
+ * @group: summaries of eight of them each
+ *
+ * While it, or a chunk, is on a list of a reserve, the first word links to the
+ * next object, with the level of the entry it hung from in the low bits. All other
+ * words of a detached one are still as they were.
+ */
+struct pages_node {
+	struct pages_entry entry[FANOUT];
+	u64 group[GROUPS];
+};
+
+/* What is below an entry: at level 0 a chunk, above a node, or nothing. */
+static inline void *entry_child(const struct pages_entry *entry)
 {
 	if (entry->child < ABSENT_STATES)
 		return NULL;
-	return (union pages_node *)entry->child;
+	return (void *)entry->child;
 }
 
 #endif /* SHMZONE_CORE_PAGES_IMPL_H */

@@ -11,27 +11,27 @@
 #define LOOKS_MAX	64
 
 /* The chunk of a page, or NULL and in @state what its stretch is throughout. */
-static const union pages_node *chunk_of(const struct pages *pages, u64 page,
-					unsigned long *state)
+static const struct pages_chunk *chunk_of(const struct pages *pages, u64 page,
+					  unsigned long *state)
 {
 	const struct pages_entry *entry;
-	const union pages_node *node;
+	const struct pages_node *node;
 	u32 level = TOP_LEVEL;
 
 	*state = ABSENT_CLEAN;
 	if (page >> TOP_SHIFT >= pages->row_len)
 		return NULL;
 	entry = &pages->row[page >> TOP_SHIFT];
-	while ((node = entry_child(entry)) && level--)
-		entry = &node->entry[page >> LEVEL_SHIFT(level) & (FANOUT - 1)];
+	for (; level && (node = entry_child(entry)); level--)
+		entry = &node->entry[page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1)];
 	*state = entry->child;
-	return node;
+	return level ? NULL : entry_child(entry);
 }
 
 bool pages_is_taken(const struct pages *pages, u64 page)
 {
 	unsigned long state;
-	const union pages_node *chunk = chunk_of(pages, page, &state);
+	const struct pages_chunk *chunk = chunk_of(pages, page, &state);
 
 	if (!chunk)
 		return state == ABSENT_TAKEN;
@@ -41,7 +41,7 @@ bool pages_is_taken(const struct pages *pages, u64 page)
 bool pages_is_dirty(const struct pages *pages, u64 page)
 {
 	unsigned long state;
-	const union pages_node *chunk = chunk_of(pages, page, &state);
+	const struct pages_chunk *chunk = chunk_of(pages, page, &state);
 
 	if (!chunk)
 		return state != ABSENT_CLEAN;
@@ -90,7 +90,7 @@ static bool scan_run(struct dirty_scan *scan, u64 first, u64 n, bool dirty)
 	return false;
 }
 
-static bool scan_chunk(struct dirty_scan *scan, const union pages_node *chunk, u64 base)
+static bool scan_chunk(struct dirty_scan *scan, const struct pages_chunk *chunk, u64 base)
 {
 	u32 word, i, len;
 
@@ -113,12 +113,13 @@ static bool scan_chunk(struct dirty_scan *scan, const union pages_node *chunk, u
 static bool scan_entry_dirty(struct dirty_scan *scan, const struct pages_entry *entry, u32 level,
 			     u64 base)
 {
-	const union pages_node *node = entry_child(entry);
+	const struct pages_node *node;
 	u32 i;
 
 	if (base + LEVEL_PAGES(level) <= scan->from)
 		return false;
-	if (node && level) {
+	if (level && entry_child(entry)) {
+		node = entry_child(entry);
 		for (i = 0; i < FANOUT; i++)
 			if (scan_entry_dirty(scan, &node->entry[i], level - 1,
 					     base + i * LEVEL_PAGES(level - 1)))
@@ -127,8 +128,9 @@ static bool scan_entry_dirty(struct dirty_scan *scan, const struct pages_entry *
 	}
 	scan->seen = base + LEVEL_PAGES(level);
 	scan->looks++;
-	if (node ? scan_chunk(scan, node, base) :
-		   scan_run(scan, base, LEVEL_PAGES(level), entry->child == ABSENT_DIRTY))
+	if (entry_child(entry) ? scan_chunk(scan, entry_child(entry), base) :
+				 scan_run(scan, base, LEVEL_PAGES(level),
+					  entry->child == ABSENT_DIRTY))
 		return true;
 	return scan->looks == LOOKS_MAX;
 }

@@ -16,7 +16,7 @@ enum pages_op {
 	PAGES_TAKE_AT,	/* take @n at @page, wherever the first fit is */
 	PAGES_GIVE,
 	PAGES_GIVE_CLEAN,
-	PAGES_NODES,	/* the tree has @n nodes */
+	PAGES_OBJECTS,	/* the tree has @n nodes and @page chunks */
 	PAGES_DIRTY,	/* pages [@page, @page + @n) are dirty */
 	PAGES_CLEAN,	/* they are not */
 };
@@ -34,25 +34,27 @@ struct pages_script {
 
 /**
  * struct pages_rig - a bitmap with its memory
- * @nodes: nodes in the tree
+ * @objects: nodes and chunks in the tree
  */
 struct pages_rig {
 	struct pages pages;
 	struct pages_reserve reserve;
-	u64 nodes;
+	u64 objects[PAGES_KINDS];
 };
 
 static void pages_rig_empty(struct pages_rig *rig)
 {
-	void *node;
+	enum pages_kind kind;
+	void *object;
 
-	while ((node = pages_next_spare(&rig->reserve))) {
-		core_free(node);
-		rig->nodes--;
-	}
-	while ((node = pages_next_dead(&rig->reserve))) {
-		core_free(node);
-		rig->nodes--;
+	for (kind = 0; kind < PAGES_KINDS; kind++)
+		while ((object = pages_next_spare(&rig->reserve, kind))) {
+			core_free(object);
+			rig->objects[kind]--;
+		}
+	while ((object = pages_next_dead(&rig->reserve, &kind))) {
+		core_free(object);
+		rig->objects[kind]--;
 	}
 	core_free_array(rig->reserve.row);
 	core_free_array(rig->reserve.old_row);
@@ -65,15 +67,17 @@ static void pages_rig_empty(struct pages_rig *rig)
 static void pages_rig_take(struct pages_rig *rig, u64 first, u64 n)
 {
 	struct pages_want want = pages_wants(&rig->pages, first, n);
+	enum pages_kind kind;
 
 	if (want.row_len) {
 		rig->reserve.row = core_zalloc_array(want.row_len, sizeof(struct pages_entry));
 		rig->reserve.row_len = want.row_len;
 	}
-	for (; want.nodes; want.nodes--) {
-		pages_add_spare(&rig->reserve, core_zalloc(pages_node_bytes()));
-		rig->nodes++;
-	}
+	for (kind = 0; kind < PAGES_KINDS; kind++)
+		for (; want.objects[kind]; want.objects[kind]--) {
+			pages_add_spare(&rig->reserve, kind, core_zalloc(pages_bytes(kind)));
+			rig->objects[kind]++;
+		}
 	pages_take(&rig->pages, first, n, &rig->reserve);
 	pages_rig_empty(rig);
 }
@@ -91,7 +95,7 @@ static const char *pages_rig_done(struct pages_rig *rig)
 {
 	pages_destroy(&rig->pages, &rig->reserve);
 	pages_rig_empty(rig);
-	REQUIRE(!rig->nodes);
+	REQUIRE(!rig->objects[PAGES_CHUNK] && !rig->objects[PAGES_NODE]);
 	return NULL;
 }
 
@@ -127,8 +131,9 @@ static const char *pages_play_step(struct pages_rig *rig, const struct pages_ste
 		REQUIRE(!pages_count(&rig->pages, step->page, step->n));
 		REQUIRE(rig->pages.taken == taken - step->n);
 		break;
-	case PAGES_NODES:
-		REQUIRE(rig->nodes == step->n);
+	case PAGES_OBJECTS:
+		REQUIRE(rig->objects[PAGES_NODE] == step->n);
+		REQUIRE(rig->objects[PAGES_CHUNK] == step->page);
 		break;
 	default:
 		REQUIRE_NULL(pages_look(rig, step));
@@ -153,7 +158,7 @@ static const char *pages_play(const void *data)
 #define TAKE_AT(at, n)		{ PAGES_TAKE_AT, n, at }
 #define GIVE(at, n)		{ PAGES_GIVE, n, at }
 #define GIVE_CLEAN(at, n)	{ PAGES_GIVE_CLEAN, n, at }
-#define NODES(n)		{ PAGES_NODES, n, 0 }
+#define OBJECTS(nodes, chunks)	{ PAGES_OBJECTS, nodes, chunks }
 #define DIRTY(at, n)		{ PAGES_DIRTY, n, at }
 #define CLEAN(at, n)		{ PAGES_CLEAN, n, at }
 #define M			(1ULL << 20)
@@ -330,7 +335,7 @@ static const struct core_case pages_cases[] = {
 	{ "chunks agree with counting bit by bit", pages_chunks },
 	{ "any sequence agrees with an array of bytes", pages_naive },
 	PAGES_SCRIPT("an empty heap fits its own size and no more", 5000,
-		     FIND(1, 0), FIND(5000, 0), FIND(5001, NONE), FIND(0, NONE), NODES(0),
+		     FIND(1, 0), FIND(5000, 0), FIND(5001, NONE), FIND(0, NONE), OBJECTS(0, 0),
 		     FIND(~0ULL, NONE), FIND(1ULL << 32, NONE), FIND((1ULL << 32) + 1, NONE)),
 	PAGES_SCRIPT("first fit takes the lowest hole", 4096,
 		     TAKE(10, 0), TAKE(10, 10), TAKE(10, 20), TAKE(10, 30),
@@ -359,20 +364,20 @@ static const struct core_case pages_cases[] = {
 	PAGES_SCRIPT("straddles boundaries of every level at once", 4 * M,
 		     TAKE_AT(0, 2 * M - 1), TAKE_AT(2 * M + 1, 7), FIND(2, 2 * M - 1),
 		     TAKE(2, 2 * M - 1), GIVE(2 * M - 1, 2), FIND(2, 2 * M - 1),
-		     FIND(3, 2 * M + 8), NODES(10)),
+		     FIND(3, 2 * M + 8), OBJECTS(4, 2)),
 	PAGES_SCRIPT("a run across the largest boundary needs a path at either end", 4 * M,
-		     TAKE_AT(2 * M - 1, 2), NODES(10), GIVE_CLEAN(2 * M - 1, 2), NODES(0)),
+		     TAKE_AT(2 * M - 1, 2), OBJECTS(4, 2), GIVE_CLEAN(2 * M - 1, 2), OBJECTS(0, 0)),
 	PAGES_SCRIPT("run across the top entries", 16 * M,
 		     TAKE_AT(0, 3 * M), TAKE_AT(9 * M, M), FIND(6 * M, 3 * M),
 		     FIND(6 * M + 1, NONE), FIND(5 * M, 3 * M), TAKE(6 * M, 3 * M),
 		     FIND(6 * M, 10 * M), GIVE(3 * M, 6 * M), GIVE(0, 3 * M), FIND(9 * M, 0)),
 	PAGES_SCRIPT("a heap of the largest size, taken whole", PAGES_MAX,
-		     TAKE(PAGES_MAX, 0), FIND(1, NONE), NODES(0), GIVE(0, PAGES_MAX),
+		     TAKE(PAGES_MAX, 0), FIND(1, NONE), OBJECTS(0, 0), GIVE(0, PAGES_MAX),
 		     DIRTY(0, 2), DIRTY(PAGES_MAX - 2, 2), FIND(PAGES_MAX, 0),
 		     TAKE(PAGES_MAX, 0), GIVE_CLEAN(0, PAGES_MAX), CLEAN(PAGES_MAX - 2, 2)),
 	PAGES_SCRIPT("the far end of the largest heap", PAGES_MAX,
 		     TAKE_AT(PAGES_MAX - 1, 1), FIND(PAGES_MAX - 1, 0), FIND(PAGES_MAX, NONE),
-		     NODES(5), GIVE_CLEAN(PAGES_MAX - 1, 1), NODES(0)),
+		     OBJECTS(2, 1), GIVE_CLEAN(PAGES_MAX - 1, 1), OBJECTS(0, 0)),
 	PAGES_SCRIPT("tail of a heap not a multiple of a chunk", 1000,
 		     TAKE(999, 0), FIND(2, NONE), TAKE(1, 999), FIND(1, NONE),
 		     GIVE(0, 999), FIND(999, 0), FIND(1000, NONE), GIVE(999, 1), FIND(1000, 0)),
@@ -380,23 +385,35 @@ static const struct core_case pages_cases[] = {
 		     TAKE(1, 0), TAKE(1, 1), FIND(1, NONE), GIVE(1, 1), FIND(1, 1),
 		     FIND(2, NONE)),
 	PAGES_SCRIPT("a chunk taken by one run needs no bitmap", 1 << 20,
-		     TAKE_AT(512, 512), NODES(4), GIVE(512, 512), DIRTY(512, 512),
-		     CLEAN(511, 1), CLEAN(1024, 1), TAKE_AT(512, 1), NODES(5),
+		     TAKE_AT(512, 512), OBJECTS(2, 0), GIVE(512, 512), DIRTY(512, 512),
+		     CLEAN(511, 1), CLEAN(1024, 1), TAKE_AT(512, 1), OBJECTS(2, 1),
 		     GIVE_CLEAN(512, 1), CLEAN(512, 1), DIRTY(513, 511)),
 	PAGES_SCRIPT("a chunk taken by two runs that meet keeps its bitmap", 1 << 20,
-		     TAKE(200, 0), TAKE(312, 200), NODES(5), GIVE(0, 200), FIND(200, 0),
-		     GIVE(200, 312), NODES(4), FIND(1 << 20, 0)),
-	PAGES_SCRIPT("eight chunks taken by eight runs are freed one by one", 4096,
-		     TAKE(512, 0), TAKE(512, 512), TAKE(512, 1024), TAKE(512, 1536),
-		     TAKE(512, 2048), TAKE(512, 2560), TAKE(512, 3072), TAKE(512, 3584),
-		     FIND(1, NONE), NODES(4), GIVE(512, 512), GIVE(2560, 512), FIND(513, NONE),
-		     GIVE(3584, 512), GIVE(1024, 512), FIND(1024, 512), GIVE(0, 512),
-		     GIVE(1536, 512), GIVE(3072, 512), GIVE(2048, 512), NODES(3),
-		     DIRTY(0, 4096), FIND(4096, 0)),
+		     TAKE(200, 0), TAKE(312, 200), OBJECTS(2, 1), GIVE(0, 200), FIND(200, 0),
+		     GIVE(200, 312), OBJECTS(2, 0), FIND(1 << 20, 0)),
+	PAGES_SCRIPT("a node taken by eight runs is freed one by one", 32768,
+		     TAKE(4096, 0), TAKE(4096, 4096), TAKE(4096, 8192), TAKE(4096, 12288),
+		     TAKE(4096, 16384), TAKE(4096, 20480), TAKE(4096, 24576), TAKE(4096, 28672),
+		     FIND(1, NONE), OBJECTS(2, 0), GIVE(4096, 4096), GIVE(20480, 4096),
+		     FIND(4097, NONE), GIVE(28672, 4096), GIVE(8192, 4096), FIND(8192, 4096),
+		     GIVE(0, 4096), GIVE(12288, 4096), GIVE(24576, 4096), GIVE(16384, 4096),
+		     OBJECTS(1, 0), DIRTY(0, 32768), FIND(32768, 0)),
+	PAGES_SCRIPT("holes inside of chunks, all else in the eight taken", 4096,
+		     TAKE_AT(0, 600), TAKE_AT(600, 10), TAKE_AT(610, 500), TAKE_AT(1110, 5),
+		     TAKE_AT(1115, 2981), FIND(1, NONE), GIVE(600, 10), FIND(10, 600),
+		     FIND(11, NONE), TAKE(10, 600), FIND(1, NONE), GIVE(1110, 5),
+		     GIVE(600, 10), FIND(10, 600), TAKE(10, 600), FIND(5, 1110), GIVE(600, 10),
+		     TAKE_AT(1110, 5), FIND(10, 600), FIND(11, NONE), TAKE(10, 600),
+		     FIND(1, NONE)),
+	PAGES_SCRIPT("straddles eights of chunks and of nodes", 1 << 19,
+		     TAKE_AT(0, 4090), TAKE_AT(4100, 4092), FIND(10, 4090), FIND(11, 8192),
+		     TAKE(10, 4090), TAKE_AT(8192, 253942), TAKE_AT(262154, 10),
+		     FIND(20, 262134), FIND(21, 262164), TAKE(20, 262134), GIVE(4090, 10),
+		     FIND(10, 4090), FIND(11, 262164), GIVE(262134, 20), FIND(11, 262134)),
 	PAGES_SCRIPT("a run over dirty and clean chunks detaches what is below", 8 * M,
 		     TAKE(1, 0), GIVE(0, 1), TAKE_AT(M, 1), GIVE(M, 1), TAKE_AT(3 * M, 1),
-		     GIVE(3 * M, 1), NODES(14), TAKE(4 * M, 0), NODES(0), GIVE(0, 4 * M),
-		     DIRTY(4 * M - 1, 1), CLEAN(4 * M, 1), TAKE(1, 0), NODES(5)),
+		     GIVE(3 * M, 1), OBJECTS(5, 3), TAKE(4 * M, 0), OBJECTS(0, 0), GIVE(0, 4 * M),
+		     DIRTY(4 * M - 1, 1), CLEAN(4 * M, 1), TAKE(1, 0), OBJECTS(2, 1)),
 	PAGES_SCRIPT("neighbours merge in any order", 4096,
 		     TAKE(100, 0), TAKE(100, 100), TAKE(100, 200), TAKE(3000, 300),
 		     GIVE(0, 100), GIVE(200, 100), FIND(101, 3300), GIVE(100, 100),
@@ -405,5 +422,5 @@ static const struct core_case pages_cases[] = {
 		     CLEAN(0, 600), TAKE(600, 0), DIRTY(0, 600), GIVE(0, 600), DIRTY(0, 600),
 		     CLEAN(600, 1), TAKE(300, 0), DIRTY(0, 600), GIVE_CLEAN(0, 300),
 		     CLEAN(0, 300), DIRTY(300, 300), TAKE_AT(300, 300), GIVE_CLEAN(300, 300),
-		     CLEAN(0, 1000), NODES(0)),
+		     CLEAN(0, 1000), OBJECTS(0, 0)),
 };

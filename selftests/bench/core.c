@@ -75,20 +75,22 @@ bool zone_find_idle(struct zone *zone, u64 *first, u64 *n)
 
 /* Trees: what heap_run.c does around each change. */
 
-/* Nodes kept in stock. */
-#define TREE_STOCK	PAGES_NODES_MAX
+/* Of nodes and of chunks, kept in stock. */
+#define TREE_STOCK	4
 
-static struct kmem_cache *node_cache;
+static struct kmem_cache *pages_cache[PAGES_KINDS];
 
 static void tree_trim(struct tree *tree, u32 keep)
 {
 	struct pages_reserve *stock = &tree->stock;
-	void *node;
+	enum pages_kind kind;
+	void *object;
 
-	while ((node = pages_next_dead(stock)))
-		core_cache_free(node_cache, node);
-	while (stock->spares > keep)
-		core_cache_free(node_cache, pages_next_spare(stock));
+	while ((object = pages_next_dead(stock, &kind)))
+		core_cache_free(pages_cache[kind], object);
+	for (kind = 0; kind < PAGES_KINDS; kind++)
+		while (stock->spares[kind] > keep)
+			core_cache_free(pages_cache[kind], pages_next_spare(stock, kind));
 	if (!stock->old_row)
 		return;
 	core_free_array(stock->old_row);
@@ -97,8 +99,11 @@ static void tree_trim(struct tree *tree, u32 keep)
 
 void tree_create(struct tree *tree, u64 pages)
 {
-	if (!node_cache)
-		node_cache = core_cache_create("bench_node", pages_node_bytes());
+	enum pages_kind kind;
+
+	for (kind = 0; kind < PAGES_KINDS; kind++)
+		if (!pages_cache[kind])
+			pages_cache[kind] = core_cache_create("bench_pages", pages_bytes(kind));
 	memset(tree, 0, sizeof(*tree));
 	pages_init(&tree->pages, pages);
 	tree_take(tree, 0, 1);
@@ -122,9 +127,11 @@ void tree_take(struct tree *tree, u64 first, u64 n)
 {
 	struct pages_want want = pages_wants(&tree->pages, first, n);
 	struct pages_reserve *stock = &tree->stock;
+	enum pages_kind kind;
 
-	while (stock->spares < want.nodes)
-		pages_add_spare(stock, core_cache_zalloc(node_cache));
+	for (kind = 0; kind < PAGES_KINDS; kind++)
+		while (stock->spares[kind] < want.objects[kind])
+			pages_add_spare(stock, kind, core_cache_zalloc(pages_cache[kind]));
 	if (want.row_len) {
 		stock->row = core_zalloc_array(want.row_len, sizeof(*stock->row));
 		stock->row_len = want.row_len;
