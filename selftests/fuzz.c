@@ -6,12 +6,13 @@
  * finding is; beside that, whoever runs this looks at the kernel's log, and here
  * no zone may be left in the end.
  *
- *	fuzz			the seeds of fuzz/seeds, then more, for a while
+ *	fuzz			the seeds of fuzz/seeds and what SHMZONE_CORPUS has, then
+ *				more, for a while
  *	fuzz FILE...		these programs alone, once each
  *
  * SHMZONE_SECONDS and SHMZONE_PROGRAMS bound it, what comes first; SHMZONE_SEED is
  * the seed (1), SHMZONE_WORKERS the number of workers (2), SHMZONE_CORPUS a
- * directory for the programs that were kept. SHMZONE_PRINT=1 prints each program
+ * directory of the programs that were kept. SHMZONE_PRINT=1 prints each program
  * before it runs, for when the kernel does not live to tell.
  */
 #include <glob.h>
@@ -27,8 +28,11 @@
 #include "utils.h"
 #include "fuzz/fuzz.h"
 
-/* The seeds lie with the sources, beside the directory of builds. */
-static void find_seeds(glob_t *seeds)
+/*
+ * The seeds lie with the sources, beside the directory of builds; what was kept by an
+ * earlier run, perhaps on another kernel, comes after them.
+ */
+static void find_seeds(glob_t *seeds, const char *corpus)
 {
 	char path[PATH_MAX], program[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
@@ -37,6 +41,10 @@ static void find_seeds(glob_t *seeds)
 	snprintf(path, sizeof(path), "%s/../../selftests/fuzz/seeds/*", dirname(program));
 	if (glob(path, 0, NULL, seeds))
 		seeds->gl_pathc = 0;
+	if (!corpus)
+		return;
+	snprintf(path, sizeof(path), "%s/*", corpus);
+	glob(path, seeds->gl_pathc ? GLOB_APPEND : 0, NULL, seeds);
 }
 
 /* What the main process and its workers share. */
@@ -122,7 +130,7 @@ int main(int argc, char **argv)
 		plan.seconds = 0;
 		workers = 1;
 	} else {
-		find_seeds(&seeds);
+		find_seeds(&seeds, plan.corpus);
 	}
 	if (workers < 1 || workers > WORKERS_MAX)
 		workers = 1;

@@ -43,6 +43,7 @@ struct program {
 void program_random(struct program *program, __u64 *random);
 void program_mutate(struct program *program, const struct program *other,
 		    __u64 *random);
+unsigned long long program_hash(const struct program *program);
 void program_print(const struct program *program, FILE *to);
 bool program_read(struct program *program, FILE *from);
 

@@ -130,6 +130,20 @@ void program_mutate(struct program *program, const struct program *other,
 		mutate_once(program, other, random);
 }
 
+unsigned long long program_hash(const struct program *program)
+{
+	unsigned long long hash = program->count;
+	unsigned int i, arg;
+
+	for (i = 0; i < program->count; i++) {
+		hash = (hash ^ program->calls[i].op) * 0x9e3779b97f4a7c15ULL;
+		for (arg = 0; arg < ARGS_MAX; arg++)
+			hash = (hash ^ hash >> 29 ^ program->calls[i].args[arg]) *
+			       0x9e3779b97f4a7c15ULL;
+	}
+	return hash ^ hash >> 32;
+}
+
 void program_print(const struct program *program, FILE *to)
 {
 	unsigned int i, arg, used;

@@ -163,8 +163,9 @@ static void save(const struct worker *worker)
 
 	if (!worker->plan->corpus)
 		return;
-	snprintf(path, sizeof(path), "%s/%u-%lu", worker->plan->corpus,
-		 worker->number, worker->report->programs);
+	/* Named so that no run writes over what another one has kept. */
+	snprintf(path, sizeof(path), "%s/%016llx", worker->plan->corpus,
+		 program_hash(&worker->current));
 	file = fopen(path, "w");
 	if (!file)
 		return;
