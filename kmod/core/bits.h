@@ -73,7 +73,7 @@ static inline u32 sum_end(u64 sum)
  * @pages: length of each stretch, less than %SUM_PAGES_MAX
  *
  * Whether a stretch is free throughout is as good as random where live pages are
- * scattered, so that is no branch. Whether it is taken throughout is mostly not.
+ * scattered, so that is no branch. Whether it is taken throughout mostly is not random.
  */
 static __always_inline u64 sum_of_eight(const u64 *sums, u32 stride, u32 pages)
 {

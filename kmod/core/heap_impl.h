@@ -58,7 +58,7 @@
 #include "pages.h"
 #include "slots.h"
 
-/* Of each kind of nodes, kept for the next run rather than freed every time. */
+/* Of nodes and chunks each, kept for the next run rather than freed every time. */
 #define HEAP_STOCK		4
 
 /**
@@ -202,7 +202,7 @@ static inline struct owned_slab *owned_slab(struct slab *slab)
  * @slabs: released ones
  * @shelves: shelves that have gone
  * @owners: owners that have gone
- * @pages: nodes of the page bitmap
+ * @pages: nodes and chunks of the page bitmap
  * @dir: nodes of the directory
  */
 struct heap_trash {
@@ -232,7 +232,7 @@ struct heap_trash {
  * @busy: busy runs, as many as there are tasks at work on one
  * @pages: page bitmap; page 0 is taken for good
  * @dir: directory
- * @pages_stock: nodes for the page bitmap
+ * @pages_stock: nodes and chunks for the page bitmap
  * @dir_stock: nodes for the directory
  * @spans: figures of the spans, by group
  */

@@ -2,13 +2,13 @@
 /*
  * Kernel memory of heaps: counted, kept in stock, and freed late enough.
  *
- * Descriptors of slabs and nodes of the page bitmap come from caches of their
+ * Descriptors of slabs, nodes and chunks of the page bitmap come from caches of their
  * own sizes, which all heaps share: kmalloc() would round the descriptor of a
  * slab of 8-byte slots up by three quarters. Whatever look-ups can find under
  * RCU is freed after a grace period; it is counted as freed at once, since the
  * heap may be gone by then.
  *
- * Nodes for bitmap and directory come from a stock in the heap, since they are
+ * Nodes and chunks for bitmap and directory come from a stock in the heap, since they are
  * wanted under the lock. What a run lacks is allocated without the lock, and
  * then everything is looked at afresh, as other runs may have come and gone.
  */
@@ -41,6 +41,9 @@ static const char *const owned_cache_name[] = {
 #define OWNED_BYTES	offsetof(struct owned_slab, slab)
 
 static_assert(OWNED_BYTES == 8);
+
+/* What one run can need is not freed after it and allocated for the next. */
+static_assert(HEAP_STOCK >= PAGES_NODES_MAX && HEAP_STOCK >= PAGES_CHUNKS_MAX);
 
 static struct kmem_cache *slab_cache[SLAB_CACHES];
 static struct kmem_cache *owned_cache[SLAB_CACHES];
@@ -174,7 +177,7 @@ void heap_slab_free(struct heap *heap, struct slab *slab)
 	call_rcu(&slab->rcu, slab_free_rcu);
 }
 
-static void pages_free(struct heap *heap, enum pages_kind kind, void *object)
+static void pages_object_free(struct heap *heap, enum pages_kind kind, void *object)
 {
 	atomic64_sub(pages_bytes(kind), &heap->kernel_bytes);
 	core_cache_free(pages_cache[kind], object);
@@ -198,9 +201,9 @@ static void pages_trash_empty(struct heap *heap, struct pages_reserve *trash)
 		return;
 	for (kind = 0; kind < PAGES_KINDS; kind++)
 		while ((object = pages_next_spare(trash, kind)))
-			pages_free(heap, kind, object);
+			pages_object_free(heap, kind, object);
 	while ((object = pages_next_dead(trash, &kind))) {
-		pages_free(heap, kind, object);
+		pages_object_free(heap, kind, object);
 		cond_resched();
 	}
 	row_free(heap, trash->row, trash->row_len);

@@ -33,10 +33,11 @@
  * without end; as it finds the lowest run there is, a run that ends beyond
  * the heap means that there is none inside.
  *
- * Memory for one run. Nodes and chunks are needed only below entries that the run
- * covers in part, which are those its two ends cut: at most one of each level for
- * either end, PAGES_NODES_MAX and PAGES_CHUNKS_MAX in all. A subtree that a run makes superfluous
- * is detached as a whole, at no cost, and taken apart by pages_next_dead().
+ * Memory for one run. Nodes and chunks are needed only below entries that the
+ * run covers in part, which are those its two ends cut: at most one of each level
+ * for either end, PAGES_NODES_MAX and PAGES_CHUNKS_MAX in all. A subtree that a
+ * run makes superfluous is detached as a whole, at no cost, and taken apart by
+ * pages_next_dead().
  *
  * Limits. A summary describes at most 2^21 pages, so the row is searched
  * linearly: 2048 entries for 2^32 pages, about a microsecond, and only those
@@ -52,7 +53,8 @@
 #define LINK_LEVEL_MASK	7ULL
 
 static_assert(TOP_SHIFT == SUM_FIELD_BITS);
-static_assert(PAGES_NODES_MAX == 2 * TOP_LEVEL);
+static_assert(PAGES_NODES_MAX == 2 * TOP_LEVEL && PAGES_CHUNKS_MAX == 2);
+static_assert(GROUP == 8 && GROUPS == 8);
 static_assert(TOP_LEVEL <= LINK_LEVEL_MASK);
 
 size_t pages_bytes(enum pages_kind kind)
@@ -74,13 +76,13 @@ static void entry_set_absent(struct pages_entry *entry, u32 level, unsigned long
 
 /* Reserve lists. */
 
-static void list_push(void **list, void *object, u32 level)
+static void link_push(void **list, void *object, u32 level)
 {
 	*(u64 *)object = (u64)(unsigned long)*list | level;
 	*list = object;
 }
 
-static void *list_pop(void **list, u32 *level)
+static void *link_pop(void **list, u32 *level)
 {
 	u64 *object = *list;
 
@@ -93,7 +95,7 @@ static void *list_pop(void **list, u32 *level)
 
 void pages_add_spare(struct pages_reserve *reserve, enum pages_kind kind, void *object)
 {
-	list_push(&reserve->spare[kind], object, 0);
+	link_push(&reserve->spare[kind], object, 0);
 	reserve->spares[kind]++;
 }
 
@@ -103,7 +105,7 @@ void *pages_next_spare(struct pages_reserve *reserve, enum pages_kind kind)
 
 	if (reserve->spare[kind])
 		reserve->spares[kind]--;
-	return list_pop(&reserve->spare[kind], &level);
+	return link_pop(&reserve->spare[kind], &level);
 }
 
 void *pages_next_dead(struct pages_reserve *reserve, enum pages_kind *kind)
@@ -112,111 +114,14 @@ void *pages_next_dead(struct pages_reserve *reserve, enum pages_kind *kind)
 	u32 level = 0, i;
 	void *child;
 
-	node = list_pop(&reserve->dead, &level);
+	node = link_pop(&reserve->dead, &level);
 	*kind = kind_below(level);
 	for (i = 0; level && i < FANOUT; i++) {
 		child = entry_child(&node->entry[i]);
 		if (child)
-			list_push(&reserve->dead, child, level - 1);
+			link_push(&reserve->dead, child, level - 1);
 	}
 	return node;
-}
-
-/* Search. */
-
-/**
- * struct search - a search on its way down
- * @n: length wanted
- * @hint: no page before it is free
- * @base: where what is looked at begins; then, where the run does
- */
-struct search {
-	u32 n;
-	u64 hint;
-	u64 base;
-};
-
-/*
- * Looks through eight neighbours that have a run, from their summaries, @stride
- * words apart. Returns the index of the one inside of which it is; or 8, if it
- * touches the start of one: then @base is where it begins.
- */
-static __always_inline u32 search_eight(struct search *search, const u64 *sums, u32 stride,
-					u32 shift)
-{
-	u64 sum, base = search->base;
-	u32 i = 0, start, run = 0;
-
-	if (search->hint > base)
-		i = min_t(u64, (search->hint - base) >> shift, 7);
-	for (; i < 8; i++) {
-		sum = sums[i * stride];
-		if (sum == SUM_NONE) {
-			run = 0;
-			continue;
-		}
-		search->base = base + ((u64)i << shift);
-		start = sum_below(sum, 0);
-		if (run + start >= search->n) {
-			search->base -= run;
-			return 8;
-		}
-		if (sum_below(sum, 1) >= search->n)
-			return i;
-		run = sum_below(sum, 2) + (start == 1ULL << shift ? run : 0);
-	}
-	WARN_ON_ONCE(1);
-	search->base = PAGES_NONE;
-	return 8;
-}
-
-/* The first run of @n pages below an entry that is known to have one. */
-static u64 find_below(const struct pages_entry *entry, u64 base, u32 n, u64 hint)
-{
-	struct search search = { .n = n, .hint = hint, .base = base };
-	const struct pages_chunk *chunk;
-	const struct pages_node *node;
-	u32 level, shift, group, i;
-
-	for (level = TOP_LEVEL; level; level--) {
-		node = entry_child(entry);
-		shift = LEVEL_SHIFT(level - 1);
-		group = search_eight(&search, node->group, 1, shift + GROUP_SHIFT);
-		if (group == GROUPS)
-			return search.base;
-		entry = &node->entry[group * GROUP];
-		i = search_eight(&search, &entry->sum, sizeof(*entry) / sizeof(u64), shift);
-		if (i == GROUP)
-			return search.base;
-		entry += i;
-	}
-	chunk = entry_child(entry);
-	return search.base + bits_find(chunk->taken, n);
-}
-
-u64 pages_find(const struct pages *pages, u64 n)
-{
-	u64 i, first, run = 0;
-
-	if (!n || n > pages->count)
-		return PAGES_NONE;
-
-	for (i = pages->hint >> TOP_SHIFT; i < pages->row_len; i++) {
-		const struct pages_entry *entry = &pages->row[i];
-
-		if (run + sum_start(entry->sum) >= n)
-			break;
-		if (sum_longest(entry->sum) >= n)
-			break;
-		if (sum_start(entry->sum) != SUM_PAGES_MAX)
-			run = 0;
-		run += sum_end(entry->sum);
-	}
-
-	first = (i << TOP_SHIFT) - run;
-	if (i < pages->row_len && run + sum_start(pages->row[i].sum) < n)
-		first = find_below(&pages->row[i], i << TOP_SHIFT, n, pages->hint);
-	return first <= pages->count - n ? first : PAGES_NONE;
 }
 
 /* Change. */
@@ -226,7 +131,7 @@ u64 pages_find(const struct pages *pages, u64 n)
  * @first: first page
  * @end: the page after the last
  * @state: what becomes of it
- * @reserve: where nodes come from and go to
+ * @reserve: where nodes and chunks come from and go to
  */
 struct run_change {
 	u64 first;
@@ -249,12 +154,6 @@ static inline void chunk_prefetch(const struct pages_chunk *chunk)
 {
 	prefetch(chunk->taken);
 	prefetch(chunk->dirty);
-}
-
-/* The index of a page's entry in a node below an entry of a level. */
-static inline u32 node_index(u64 page, u32 level)
-{
-	return page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1);
 }
 
 static void chunk_init(struct pages_chunk *chunk, unsigned long state)
@@ -295,7 +194,7 @@ static void entry_close(struct pages_entry *entry, u32 level, enum absent state,
 	void *child = entry_child(entry);
 
 	if (child)
-		list_push(&reserve->dead, child, level);
+		link_push(&reserve->dead, child, level);
 	entry_set_absent(entry, level, state);
 }
 
@@ -337,7 +236,7 @@ static u64 sum_of_group(const struct pages_node *node, u32 level, u32 group)
 {
 	const struct pages_entry *entry = &node->entry[group * GROUP];
 
-	return sum_of_eight(&entry->sum, sizeof(*entry) / sizeof(u64), LEVEL_PAGES(level - 1));
+	return sum_of_eight(&entry->sum, ENTRY_WORDS, LEVEL_PAGES(level - 1));
 }
 
 static u64 sum_of_node(const struct pages_node *node, u32 level)
@@ -385,8 +284,8 @@ static void entry_follow(struct pages_entry *entry, u32 level, u32 one, u64 old,
 
 /*
  * Applies a change to the part of the run that lies in an entry's stretch.
- * Returns whether the entry itself changed. Recursion ends after TOP_LEVEL
- * calls.
+ * Returns whether its summary changed: if not, its child is as it was, or opened.
+ * Recursion ends after TOP_LEVEL calls.
  */
 static bool change_entry(const struct run_change *change, struct pages_entry *entry,
 			 u32 level, u64 base)
@@ -494,8 +393,18 @@ static void row_replace(struct pages *pages, struct pages_reserve *reserve)
 	reserve->row_len = 0;
 }
 
-/* Adds what is missing on the path to where an end of a run cuts a stretch. */
-static void path_wants(const struct pages *pages, u64 cut, struct pages_want *want)
+/* Whether the stretch of a level that @cut cuts is cut by @other as well. */
+static bool cut_shared(u64 cut, u64 other, u32 level)
+{
+	return cut >> LEVEL_SHIFT(level) == other >> LEVEL_SHIFT(level) &&
+	       other & (LEVEL_PAGES(level) - 1);
+}
+
+/*
+ * Adds what is missing on the path to where an end of a run cuts a stretch, but for
+ * what it shares with that to @other.
+ */
+static void path_wants(const struct pages *pages, u64 cut, u64 other, struct pages_want *want)
 {
 	const struct pages_entry *entry = NULL;
 	const struct pages_node *node;
@@ -506,7 +415,7 @@ static void path_wants(const struct pages *pages, u64 cut, struct pages_want *wa
 	for (level = TOP_LEVEL; level && cut & (LEVEL_PAGES(level) - 1); level--) {
 		node = entry ? entry_child(entry) : NULL;
 		if (!node) {
-			want->objects[PAGES_NODE]++;
+			want->objects[PAGES_NODE] += !cut_shared(cut, other, level);
 			entry = NULL;
 			continue;
 		}
@@ -519,7 +428,7 @@ static void path_wants(const struct pages *pages, u64 cut, struct pages_want *wa
 	if (entry && entry_child(entry))
 		chunk_prefetch(entry_child(entry));
 	else
-		want->objects[PAGES_CHUNK]++;
+		want->objects[PAGES_CHUNK] += !cut_shared(cut, other, 0);
 }
 
 struct pages_want pages_wants(const struct pages *pages, u64 first, u64 n)
@@ -527,11 +436,10 @@ struct pages_want pages_wants(const struct pages *pages, u64 first, u64 n)
 	u64 len = ((first + n - 1) >> TOP_SHIFT) + 1;
 	struct pages_want want = {};
 
-	path_wants(pages, first, &want);
+	path_wants(pages, first, 0, &want);
 	/* Two cuts inside of one chunk have one path. */
-	if (!(first & (BITS_CHUNK - 1)) ||
-	    first >> BITS_CHUNK_SHIFT != (first + n) >> BITS_CHUNK_SHIFT)
-		path_wants(pages, first + n, &want);
+	if (!cut_shared(first + n, first, 0))
+		path_wants(pages, first + n, first, &want);
 
 	if (len > pages->row_len)
 		want.row_len = min_t(u64, max3(len, 2ULL * pages->row_len, ROW_MIN),

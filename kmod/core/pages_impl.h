@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How pages.c keeps its tree; see there. For pages_check.c besides, nobody else.
+ * How pages.c keeps its tree; see there. For pages_check.c and pages_look.c besides, nobody else.
  */
 #ifndef SHMZONE_CORE_PAGES_IMPL_H
 #define SHMZONE_CORE_PAGES_IMPL_H
@@ -12,7 +12,7 @@
 #define FANOUT		(1U << FANOUT_SHIFT)
 #define TOP_LEVEL	2
 
-/* Summaries that are merged at once, and entries that have one of their own. */
+/* Neighbours that are merged at once, and have a summary of their own in a node. */
 #define GROUP_SHIFT	3
 #define GROUP		(1U << GROUP_SHIFT)
 #define GROUPS		(FANOUT / GROUP)
@@ -54,6 +54,15 @@ struct pages_node {
 	struct pages_entry entry[FANOUT];
 	u64 group[GROUPS];
 };
+
+/* From the summary of an entry to the next one's. */
+#define ENTRY_WORDS	(sizeof(struct pages_entry) / sizeof(u64))
+
+/* The index of a page's entry in a node below an entry of a level. */
+static inline u32 node_index(u64 page, u32 level)
+{
+	return page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1);
+}
 
 /* What is below an entry: at level 0 a chunk, above a node, or nothing. */
 static inline void *entry_child(const struct pages_entry *entry)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looking at a page bitmap: what single pages are, and which free ones may hold
- * memory.
+ * Looking at a page bitmap: where a run is free, what single pages are, and which
+ * free ones may hold memory. See pages.c for the search.
  */
 #include "core_env.h"
 #include "pages.h"
@@ -9,6 +9,105 @@
 
 /* Chunks and absent stretches that pages_next_dirty() looks at in one call. */
 #define LOOKS_MAX	64
+
+/* The first free run. */
+
+/**
+ * struct search - a search on its way down
+ * @n: length wanted
+ * @hint: no page before it is free
+ * @base: where what is looked at begins; then, where the run does
+ */
+struct search {
+	u32 n;
+	u64 hint;
+	u64 base;
+};
+
+/*
+ * Looks through eight neighbours that have a run, from their summaries, @stride
+ * words apart. Returns the index of the one inside of which it is; or 8, if it
+ * touches the start of one: then @base is where it begins.
+ */
+static __always_inline u32 search_eight(struct search *search, const u64 *sums, u32 stride,
+					u32 shift)
+{
+	u64 sum, base = search->base;
+	u32 i = 0, start, run = 0;
+
+	if (search->hint > base)
+		i = min_t(u64, (search->hint - base) >> shift, 7);
+	for (; i < 8; i++) {
+		sum = sums[i * stride];
+		if (sum == SUM_NONE) {
+			run = 0;
+			continue;
+		}
+		search->base = base + ((u64)i << shift);
+		start = sum_below(sum, 0);
+		if (run + start >= search->n) {
+			search->base -= run;
+			return 8;
+		}
+		if (sum_below(sum, 1) >= search->n)
+			return i;
+		run = sum_below(sum, 2) + (start == 1ULL << shift ? run : 0);
+	}
+	WARN_ON_ONCE(1);
+	search->base = PAGES_NONE;
+	return 8;
+}
+
+/* The first run of @n pages below an entry that is known to have one. */
+static u64 find_below(const struct pages_entry *entry, u64 base, u32 n, u64 hint)
+{
+	struct search search = { .n = n, .hint = hint, .base = base };
+	const struct pages_chunk *chunk;
+	const struct pages_node *node;
+	u32 level, shift, group, i;
+
+	for (level = TOP_LEVEL; level; level--) {
+		node = entry_child(entry);
+		shift = LEVEL_SHIFT(level - 1);
+		group = search_eight(&search, node->group, 1, shift + GROUP_SHIFT);
+		if (group == GROUPS)
+			return search.base;
+		entry = &node->entry[group * GROUP];
+		i = search_eight(&search, &entry->sum, ENTRY_WORDS, shift);
+		if (i == GROUP)
+			return search.base;
+		entry += i;
+	}
+	chunk = entry_child(entry);
+	return search.base + bits_find(chunk->taken, n);
+}
+
+u64 pages_find(const struct pages *pages, u64 n)
+{
+	u64 i, first, run = 0;
+
+	if (!n || n > pages->count)
+		return PAGES_NONE;
+
+	for (i = pages->hint >> TOP_SHIFT; i < pages->row_len; i++) {
+		const struct pages_entry *entry = &pages->row[i];
+
+		if (run + sum_start(entry->sum) >= n)
+			break;
+		if (sum_longest(entry->sum) >= n)
+			break;
+		if (sum_start(entry->sum) != SUM_PAGES_MAX)
+			run = 0;
+		run += sum_end(entry->sum);
+	}
+
+	first = (i << TOP_SHIFT) - run;
+	if (i < pages->row_len && run + sum_start(pages->row[i].sum) < n)
+		first = find_below(&pages->row[i], i << TOP_SHIFT, n, pages->hint);
+	return first <= pages->count - n ? first : PAGES_NONE;
+}
+
+/* Pages. */
 
 /* The chunk of a page, or NULL and in @state what its stretch is throughout. */
 static const struct pages_chunk *chunk_of(const struct pages *pages, u64 page,
@@ -23,7 +122,7 @@ static const struct pages_chunk *chunk_of(const struct pages *pages, u64 page,
 		return NULL;
 	entry = &pages->row[page >> TOP_SHIFT];
 	for (; level && (node = entry_child(entry)); level--)
-		entry = &node->entry[page >> LEVEL_SHIFT(level - 1) & (FANOUT - 1)];
+		entry = &node->entry[node_index(page, level)];
 	*state = entry->child;
 	return level ? NULL : entry_child(entry);
 }

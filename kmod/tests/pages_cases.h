@@ -35,11 +35,13 @@ struct pages_script {
 /**
  * struct pages_rig - a bitmap with its memory
  * @objects: nodes and chunks in the tree
+ * @needless: those that pages_wants() asked for and nothing took
  */
 struct pages_rig {
 	struct pages pages;
 	struct pages_reserve reserve;
 	u64 objects[PAGES_KINDS];
+	u64 needless;
 };
 
 static void pages_rig_empty(struct pages_rig *rig)
@@ -79,6 +81,7 @@ static void pages_rig_take(struct pages_rig *rig, u64 first, u64 n)
 			rig->objects[kind]++;
 		}
 	pages_take(&rig->pages, first, n, &rig->reserve);
+	rig->needless += rig->reserve.spares[PAGES_CHUNK] + rig->reserve.spares[PAGES_NODE];
 	pages_rig_empty(rig);
 }
 
@@ -96,6 +99,7 @@ static const char *pages_rig_done(struct pages_rig *rig)
 	pages_destroy(&rig->pages, &rig->reserve);
 	pages_rig_empty(rig);
 	REQUIRE(!rig->objects[PAGES_CHUNK] && !rig->objects[PAGES_NODE]);
+	REQUIRE(!rig->needless);
 	return NULL;
 }
 
@@ -181,13 +185,17 @@ static u64 naive_find(const u8 *map, u64 n)
 	return NONE;
 }
 
-static const char *naive_compare(const struct pages_rig *rig, const u8 *map)
+/* Each byte stands for @unit pages. */
+static const char *naive_compare(const struct pages_rig *rig, const u8 *map, u64 unit)
 {
-	u64 i;
+	u64 i, last;
 
 	for (i = 0; i < NAIVE_PAGES; i++) {
-		REQUIRE(pages_is_taken(&rig->pages, i) == (map[i] & 1));
-		REQUIRE(pages_is_dirty(&rig->pages, i) == map[i] >> 1);
+		last = i * unit + unit - 1;
+		REQUIRE(pages_is_taken(&rig->pages, i * unit) == (map[i] & 1));
+		REQUIRE(pages_is_dirty(&rig->pages, i * unit) == map[i] >> 1);
+		REQUIRE(pages_is_taken(&rig->pages, last) == (map[i] & 1));
+		REQUIRE(pages_is_dirty(&rig->pages, last) == map[i] >> 1);
 	}
 	return pages_check(&rig->pages);
 }
@@ -200,7 +208,7 @@ struct naive_run {
 #define NAIVE_RUNS	200
 #define NAIVE_ROUNDS	6000
 
-static const char *naive_rounds(struct pages_rig *rig, u8 *map, struct naive_run *runs)
+static const char *naive_rounds(struct pages_rig *rig, u8 *map, struct naive_run *runs, u64 unit)
 {
 	u32 round, i, count = 0;
 	u64 seed = 88172645463325252ULL;
@@ -210,37 +218,49 @@ static const char *naive_rounds(struct pages_rig *rig, u8 *map, struct naive_run
 		u64 first = naive_find(map, n);
 		bool clean = case_random(&seed) % 4 == 0;
 
-		REQUIRE(pages_find(&rig->pages, n) == first);
+		REQUIRE(pages_find(&rig->pages, n * unit) == (first == NONE ? NONE : first * unit));
 		if (first != NONE && count < NAIVE_RUNS && case_random(&seed) % 2) {
 			memset(map + first, 3, n);
-			pages_rig_take(rig, first, n);
+			pages_rig_take(rig, first * unit, n * unit);
 			runs[count++] = (struct naive_run){ first, n };
 		} else if (count) {
 			i = case_random(&seed) % count;
 			memset(map + runs[i].first, clean ? 0 : 2, runs[i].n);
-			pages_rig_give(rig, runs[i].first, runs[i].n, clean);
+			pages_rig_give(rig, runs[i].first * unit, runs[i].n * unit, clean);
 			runs[i] = runs[--count];
 		}
-		if (round % 16 == 0)
-			REQUIRE_NULL(naive_compare(rig, map));
+		if (round % (16 * unit) == 0)
+			REQUIRE_NULL(naive_compare(rig, map, unit));
 	}
+	REQUIRE_NULL(naive_compare(rig, map, unit));
 	while (count--)
-		pages_rig_give(rig, runs[count].first, runs[count].n, true);
+		pages_rig_give(rig, runs[count].first * unit, runs[count].n * unit, true);
 	return NULL;
 }
 
-static const char *pages_naive(void)
+static const char *naive_with(u64 unit)
 {
 	struct pages_rig rig = {};
 	u8 *map = core_zalloc(NAIVE_PAGES);
 	struct naive_run *runs = core_zalloc(NAIVE_RUNS * sizeof(*runs));
 	const char *error;
 
-	pages_init(&rig.pages, NAIVE_PAGES);
-	error = map && runs ? naive_rounds(&rig, map, runs) : "no memory";
+	pages_init(&rig.pages, NAIVE_PAGES * unit);
+	error = map && runs ? naive_rounds(&rig, map, runs, unit) : "no memory";
 	core_free(map);
 	core_free(runs);
 	return error ? error : pages_rig_done(&rig);
+}
+
+static const char *pages_naive(void)
+{
+	return naive_with(1);
+}
+
+/* Runs across nodes, and across entries of the row. */
+static const char *pages_naive_long(void)
+{
+	return naive_with(101) ?: naive_with(1000);
 }
 
 /* Single chunks against counting bit by bit. */
@@ -334,6 +354,7 @@ static const struct core_case pages_cases[] = {
 	{ "dirty pages far away are found in steps", pages_dirty_far },
 	{ "chunks agree with counting bit by bit", pages_chunks },
 	{ "any sequence agrees with an array of bytes", pages_naive },
+	{ "any sequence of long runs agrees with an array of bytes", pages_naive_long },
 	PAGES_SCRIPT("an empty heap fits its own size and no more", 5000,
 		     FIND(1, 0), FIND(5000, 0), FIND(5001, NONE), FIND(0, NONE), OBJECTS(0, 0),
 		     FIND(~0ULL, NONE), FIND(1ULL << 32, NONE), FIND((1ULL << 32) + 1, NONE)),
@@ -353,10 +374,16 @@ static const struct core_case pages_cases[] = {
 	PAGES_SCRIPT("exhaust chunk minus three", 2048,
 		     TAKE_AT(0, 509), TAKE_AT(512, 512), FIND(3, 509), FIND(4, 1024),
 		     TAKE(3, 509), FIND(1, 1024)),
-	PAGES_SCRIPT("straddles a node boundary", 1 << 20,
-		     TAKE_AT(0, 4090), TAKE_AT(4100, 4092), FIND(10, 4090), FIND(11, 8192),
-		     TAKE(10, 4090), GIVE(0, 4090), FIND(4090, 0), FIND(4091, 8192)),
-	PAGES_SCRIPT("a hole at an edge of a chunk, all else in its node taken", 8192,
+	PAGES_SCRIPT("straddles a node boundary", 1 << 17,
+		     TAKE_AT(0, 32763), TAKE_AT(32773, 20), FIND(10, 32763), FIND(11, 32793),
+		     TAKE(10, 32763), GIVE(32763, 10), FIND(10, 32763), GIVE(0, 32763),
+		     FIND(32773, 0), FIND(32774, 32793)),
+	PAGES_SCRIPT("covers whole eights, and ends inside of one", 32768,
+		     TAKE_AT(0, 4000), TAKE_AT(20000, 12768), FIND(16000, 4000),
+		     FIND(16001, NONE), TAKE(16000, 4000), FIND(1, NONE)),
+	PAGES_SCRIPT("ends in two chunks share the node above", 1 << 20,
+		     TAKE_AT(0, 1), OBJECTS(2, 1), TAKE_AT(33268, 100), OBJECTS(3, 3)),
+	PAGES_SCRIPT("a hole at an edge of a chunk, all else in its eights taken", 8192,
 		     TAKE_AT(0, 511), TAKE_AT(511, 2), TAKE_AT(513, 511), TAKE_AT(1024, 3072),
 		     TAKE_AT(4096, 4096), GIVE(511, 2), FIND(2, 511), TAKE(1, 511), FIND(2, NONE),
 		     TAKE(1, 512), FIND(1, NONE), GIVE(512, 1), FIND(1, 512), FIND(2, NONE),
