@@ -123,6 +123,14 @@ int pagemap_prepare(struct pagemap *map, u64 first, u64 n)
 	return 0;
 }
 
+static void mark_part(struct page *part, u32 first, u32 n, u32 entry)
+{
+	u32 i, *entries = page_address(part);
+
+	for (i = first; i < first + n; i++)
+		WRITE_ONCE(entries[i], entry);
+}
+
 /**
  * pagemap_mark() - set the entries of a range of pages
  * @map: the page map
@@ -134,15 +142,14 @@ int pagemap_prepare(struct pagemap *map, u64 first, u64 n)
  */
 void pagemap_mark(struct pagemap *map, u64 first, u64 n, u32 entry)
 {
-	struct page *part;
-	u32 *entries;
+	while (n) {
+		u64 here = min_t(u64, n, PART_ENTRIES - first % PART_ENTRIES);
+		struct page *part = xa_load(&map->parts, first / PART_ENTRIES);
 
-	for (; n; n--, first++) {
-		part = xa_load(&map->parts, first / PART_ENTRIES);
-		if (WARN_ON_ONCE(!part))
-			continue;
-		entries = page_address(part);
-		WRITE_ONCE(entries[first % PART_ENTRIES], entry);
+		if (!WARN_ON_ONCE(!part))
+			mark_part(part, first % PART_ENTRIES, here, entry);
+		first += here;
+		n -= here;
 	}
 }
 
