@@ -354,7 +354,6 @@ static int fill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 		.req = &req,
 		.offsets = offsets,
 		.enough = 1,
-		.attempt = alloc_batch,
 	};
 	int ret, got;
 

@@ -47,6 +47,50 @@ static void batch_destroy(struct batch *batch)
 		kvfree(batch->offsets);
 }
 
+/* Whether so few that word by word is quicker, without what precedes longer copies. */
+static bool are_few(const u64 __user *words, u32 count)
+{
+	return count <= 8 && IS_ALIGNED((unsigned long)words, sizeof(*words));
+}
+
+/* Gets what the caller names into the batch. */
+static int batch_get(struct batch *batch, u64 from, u32 count)
+{
+	const u64 __user *words = u64_to_user_ptr(from);
+	u32 i;
+
+	if (!are_few(words, count))
+		return copy_from_user(batch->offsets, words, count * sizeof(u64)) ? -EFAULT : 0;
+	if (!user_read_access_begin(words, count * sizeof(u64)))
+		return -EFAULT;
+	for (i = 0; i < count; i++)
+		unsafe_get_user(batch->offsets[i], &words[i], fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+/* Tells the caller the first @count of the batch. */
+static int batch_tell(const struct batch *batch, u64 to, u32 count)
+{
+	u64 __user *words = u64_to_user_ptr(to);
+	u32 i;
+
+	if (!are_few(words, count))
+		return copy_to_user(words, batch->offsets, count * sizeof(u64)) ? -EFAULT : 0;
+	if (!user_write_access_begin(words, count * sizeof(u64)))
+		return -EFAULT;
+	for (i = 0; i < count; i++)
+		unsafe_put_user(batch->offsets[i], &words[i], fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
 static u32 piece(u32 count, u32 done)
 {
 	return min_t(u32, count - done, HEAP_BATCH_MAX);
@@ -88,55 +132,8 @@ void alloc_take_back(struct shmzone *zone, const struct zone_request *request,
 	zone_wake(zone);
 }
 
-/**
- * alloc_batch() - an attempt to allocate
- * @zone: the zone
- * @request: what is wanted
- *
- * Where memory is short, what others have in their caches is taken back.
- *
- * Return: how many, or an errno if none.
- */
-int alloc_batch(struct shmzone *zone, const struct zone_request *request)
-{
-	const struct heap_request *req = request->req;
-	struct heap *heap = zone->heap;
-	u64 *offsets = request->offsets;
-	u32 count = request->count;
-	struct reclaim reclaim = { .floor = RECLAIM_BEGIN };
-	u32 done = 0;
-
-	/* Perhaps since the call began to wait. */
-	if (zone_is_sealed(zone, SHMZONE_SEAL_ALLOC))
-		return -EPERM;
-	while (done < count) {
-		u32 n = piece(count, done);
-		u32 asked = done + n;
-		int ret = heap_alloc(heap, req, offsets + done, n);
-
-		if (ret > 0)
-			done += ret;
-		/* The process will never see them. */
-		if (fatal_signal_pending(current)) {
-			alloc_take_back(zone, request, 0, done);
-			return -EINTR;
-		}
-		if (ret < (int)n && (ret >= 0 || ret == -ENOMEM) && done < request->enough &&
-		    zone_reclaim(zone, req, &reclaim))
-			continue;
-		if (ret < (int)n) {
-			/* Those of later pieces fail without being tried. */
-			heap_note_failed(heap, req, count - asked);
-			return done ?: ret;
-		}
-		if (done < count)
-			cond_resched();
-	}
-	return done;
-}
-
 /* Tells the caller how many there are, and nothing that it knows. */
-static int alloc_respond(const struct ucmd *ucmd, u32 count)
+static __always_inline int alloc_respond(const struct ucmd *ucmd, u32 count)
 {
 	struct shmzone_alloc __user *to = ucmd->ubuf;
 
@@ -149,16 +146,6 @@ static int alloc_respond(const struct ucmd *ucmd, u32 count)
 fault:
 	user_write_access_end();
 	return -EFAULT;
-}
-
-/* Of one, as is wanted by who has no cache, it takes but a store. */
-static int tell_offsets(const struct shmzone_alloc *alloc, const u64 *offsets, u32 count)
-{
-	u64 __user *to = u64_to_user_ptr(alloc->offsets);
-
-	if (count == 1)
-		return put_user(offsets[0], to);
-	return copy_to_user(to, offsets, count * sizeof(u64)) ? -EFAULT : 0;
 }
 
 static int check_alloc(const struct shmzone_alloc *alloc)
@@ -179,41 +166,45 @@ static int check_alloc(const struct shmzone_alloc *alloc)
 	return 0;
 }
 
-/* Allocate, and tell the offsets, or take them back. */
-static int alloc_and_tell(struct ucmd *ucmd, const struct heap_request *req,
-			  struct client *client)
+/* Allocate as a client or none, and tell the offsets, or take them back. */
+static __always_inline int alloc_and_tell(struct ucmd *ucmd, struct client *client)
 {
 	const struct shmzone_alloc *alloc = ucmd->cmd;
 	struct shmzone *zone = ucmd->zone;
-	struct zone_request request;
 	struct batch batch core_uncleared;
-	u32 count;
+	struct heap_request req = {
+		.bytes = alloc->bytes,
+		.align = alloc->align,
+		.group = array_index_nospec(alloc->group, SHMZONE_GROUPS),
+		.hint = current->pid,
+		.owner = client ? client->owner : NULL,
+	};
+	struct zone_request request = {
+		.req = &req,
+		.count = alloc->count,
+		.enough = alloc->count,
+		.client = client,
+	};
 	int ret;
 
 	ret = batch_init(&batch, alloc->count);
 	if (ret) {
-		heap_note_failed(zone->heap, req, alloc->count);
+		heap_note_failed(zone->heap, &req, alloc->count);
 		return ret;
 	}
-	request = (struct zone_request) {
-		.req = req,
-		.offsets = batch.offsets,
-		.count = alloc->count,
-		.enough = alloc->count,
-		.client = client,
-		.attempt = alloc_batch,
-	};
+	request.offsets = batch.offsets;
 	if (alloc->flags & SHMZONE_ALLOC_WAIT)
 		ret = zone_alloc_wait(zone, &request, alloc->timeout_ns);
 	else
 		ret = zone_alloc(zone, &request);
-	if (ret < 0)
-		goto out;
-	count = ret;
-	ret = tell_offsets(alloc, batch.offsets, count) ?: alloc_respond(ucmd, count);
-	if (ret)
-		alloc_take_back(zone, &request, 0, count);
-out:
+	if (ret > 0) {
+		u32 count = ret;
+
+		ret = batch_tell(&batch, alloc->offsets, count) ?:
+			      alloc_respond(ucmd, count);
+		if (ret)
+			alloc_take_back(zone, &request, 0, count);
+	}
 	batch_destroy(&batch);
 	return ret;
 }
@@ -221,7 +212,6 @@ out:
 long alloc_ioctl(struct ucmd *ucmd)
 {
 	const struct shmzone_alloc *alloc = ucmd->cmd;
-	struct heap_request req;
 	struct client *client;
 	int ret;
 
@@ -230,10 +220,6 @@ long alloc_ioctl(struct ucmd *ucmd)
 		return ret;
 	if (zone_is_sealed(ucmd->zone, SHMZONE_SEAL_ALLOC))
 		return -EPERM;
-	req.bytes = alloc->bytes;
-	req.align = alloc->align;
-	req.group = array_index_nospec(alloc->group, SHMZONE_GROUPS);
-	req.hint = current->pid;
 	/* Find out now, rather than after the work, what cannot be written. */
 	ret = alloc_respond(ucmd, 0);
 	if (ret)
@@ -241,17 +227,16 @@ long alloc_ioctl(struct ucmd *ucmd)
 
 	ucmd->examined = true;
 	client = object_owner(ucmd->zone);
-	req.owner = client ? client->owner : NULL;
-	if (zone_is(ucmd->zone, SHMZONE_CREATE_OWNED) && !client)
+	if (!client && zone_is(ucmd->zone, SHMZONE_CREATE_OWNED))
 		return -ENXIO;
-	ret = alloc_and_tell(ucmd, &req, client);
+	ret = alloc_and_tell(ucmd, client);
 	if (client)
 		client_put(client);
 	return ret;
 }
 
 /* Tells the caller what became of it, and nothing that it knows. */
-static int free_respond(const struct ucmd *ucmd)
+static __always_inline int free_respond(const struct ucmd *ucmd)
 {
 	struct shmzone_free __user *to = ucmd->ubuf;
 	const struct shmzone_free *free = ucmd->cmd;
@@ -296,7 +281,7 @@ static void free_batch(struct shmzone *zone, struct client *client,
 	u32 done = 0;
 
 	free->out_bad = free->count;
-	while (done < free->count) {
+	for (;;) {
 		u32 n = piece(free->count, done);
 		u32 bad;
 
@@ -307,7 +292,9 @@ static void free_batch(struct shmzone *zone, struct client *client,
 			free->out_error = foreign ? EPERM : EINVAL;
 		}
 		done += n;
-		if (done < free->count && fatal_signal_pending(current)) {
+		if (done == free->count)
+			return;
+		if (fatal_signal_pending(current)) {
 			free->out_bad = min(free->out_bad, done);
 			free->out_error = EINTR;
 			return;
@@ -328,7 +315,6 @@ static void free_orphans(struct shmzone *zone, const struct client *client)
 long free_ioctl(struct ucmd *ucmd)
 {
 	struct shmzone_free *free = ucmd->cmd;
-	const void __user *from = u64_to_user_ptr(free->offsets);
 	struct batch batch core_uncleared;
 	struct client *client;
 	int ret;
@@ -348,10 +334,9 @@ long free_ioctl(struct ucmd *ucmd)
 		ucmd->examined = true;
 		return ret;
 	}
-	if (copy_from_user(batch.offsets, from, free->count * sizeof(u64))) {
-		ret = -EFAULT;
+	ret = batch_get(&batch, free->offsets, free->count);
+	if (ret)
 		goto out;
-	}
 
 	ucmd->examined = true;
 	ucmd->judged = true;

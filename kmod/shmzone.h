@@ -248,7 +248,6 @@ u64 pagemap_kernel_bytes(const struct pagemap *map);
 int pagemap_mmap(struct shmzone *zone, struct vm_area_struct *vma);
 
 /* objects.c */
-int alloc_batch(struct shmzone *zone, const struct zone_request *request);
 void alloc_take_back(struct shmzone *zone, const struct zone_request *request,
 		     u32 first, u32 count);
 

@@ -283,34 +283,93 @@ bool zone_takes_retry(struct shmzone *zone)
 	return xchg(&zone->wait.retry, false);
 }
 
+/*
+ * What is left to do of an attempt whose first piece, of @n, got @ret. Where memory
+ * is short, what others have in their caches is taken back.
+ */
+static noinline int attempt_rest(struct shmzone *zone, const struct zone_request *request,
+				 u32 n, int ret)
+{
+	const struct heap_request *req = request->req;
+	struct reclaim reclaim = { .floor = RECLAIM_BEGIN };
+	u32 count = request->count;
+	u32 done = 0;
+
+	for (;;) {
+		u32 asked = done + n;
+
+		if (ret > 0)
+			done += ret;
+		/* The process will never see them. */
+		if (fatal_signal_pending(current)) {
+			alloc_take_back(zone, request, 0, done);
+			return -EINTR;
+		}
+		if (done == count)
+			return done;
+		if (ret == (int)n) {
+			cond_resched();
+		} else if ((ret < 0 && ret != -ENOMEM) || done >= request->enough ||
+			   !zone_reclaim(zone, req, &reclaim)) {
+			/* Those of later pieces fail without being tried. */
+			heap_note_failed(zone->heap, req, count - asked);
+			return done ?: ret;
+		}
+		n = min_t(u32, count - done, HEAP_BATCH_MAX);
+		ret = heap_alloc(zone->heap, req, request->offsets + done, n);
+	}
+}
+
+/* Returns how many objects it got, at least 1, or -ENOMEM or another errno. */
+static __always_inline int attempt(struct shmzone *zone, const struct zone_request *request)
+{
+	u32 n = min_t(u32, request->count, HEAP_BATCH_MAX);
+	int ret;
+
+	/* Perhaps since the call began to wait. */
+	if (zone_is_sealed(zone, SHMZONE_SEAL_ALLOC))
+		return -EPERM;
+	ret = heap_alloc(zone->heap, request->req, request->offsets, n);
+	if (likely(ret == (int)request->count && !fatal_signal_pending(current)))
+		return ret;
+	return attempt_rest(zone, request, n, ret);
+}
+
 static bool fell_short(const struct zone_request *request, int ret)
 {
 	return ret == -ENOMEM || (ret >= 0 && ret < request->enough);
 }
 
-/* One attempt; @outlook is set if it falls short. */
-static int try_alloc(struct shmzone *zone, const struct zone_request *request,
-		     enum outlook *outlook)
+/* An attempt fell short, before which @events were noted. */
+static noinline enum outlook note_failure(struct shmzone *zone,
+					  const struct zone_request *request, s64 events)
 {
-	s64 events = note_events(&zone->wait);
-	u64 turnover = heap_turnover(zone->heap);
-	int ret = request->attempt(zone, request);
+	enum outlook outlook = outlook_for(zone, request->req);
 
-	if (!fell_short(request, ret)) {
-		if (heap_turnover(zone->heap) != turnover)
-			zone_wake(zone);
-		return ret;
-	}
-	*outlook = outlook_for(zone, request->req);
-	if (*outlook != NEVER) {
+	if (outlook != NEVER) {
 		struct reclaim last = { .floor = 1 };
 
 		note_shortage(&zone->wait, events);
 		if (READ_ONCE(zone->wait.exhausted))
 			zone_reclaim(zone, request->req, &last);
 	}
-	if (*outlook == PERHAPS && events != UNWATCHED)
+	if (outlook == PERHAPS && events != UNWATCHED)
 		ask_retry(zone);
+	return outlook;
+}
+
+/* One attempt; @outlook is set if it falls short. */
+static __always_inline int try_alloc(struct shmzone *zone, const struct zone_request *request,
+				     enum outlook *outlook)
+{
+	s64 events = note_events(&zone->wait);
+	u64 turnover = heap_turnover(zone->heap);
+	int ret = attempt(zone, request);
+
+	if (fell_short(request, ret))
+		*outlook = note_failure(zone, request, events);
+	else if (heap_turnover(zone->heap) != turnover)
+		zone_wake(zone);
 	return ret;
 }
 
@@ -320,9 +379,9 @@ static bool has_queue(const struct zone_wait *wait)
 }
 
 /* The same for somebody who is not in the queue. */
-static int try_alloc_outside(struct shmzone *zone,
-			     const struct zone_request *request,
-			     enum outlook *outlook)
+static __always_inline int try_alloc_outside(struct shmzone *zone,
+					     const struct zone_request *request,
+					     enum outlook *outlook)
 {
 	int ret = try_alloc(zone, request, outlook);
 
@@ -337,7 +396,8 @@ static int try_alloc_outside(struct shmzone *zone,
  * @request: what is wanted
  *
  * Context: may sleep; the caller holds no lock.
- * Return: what the attempt returns.
+ * Return: how many objects, at least 1, or a negative errno: -ENOMEM if there is no
+ * memory for any.
  */
 int zone_alloc(struct shmzone *zone, const struct zone_request *request)
 {

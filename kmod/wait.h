@@ -48,8 +48,6 @@ struct zone_wait {
  * @count: how many
  * @enough: how many are enough for nobody to be told of a shortage
  * @client: NULL, or who waits only for as long as it is alive
- * @attempt: tries to allocate them; returns how many it got, at least 1, or a
- *           negative errno: -ENOMEM if there is no memory for any
  */
 struct zone_request {
 	const struct heap_request *req;
@@ -57,7 +55,6 @@ struct zone_request {
 	u32 count;
 	u32 enough;
 	struct client *client;
-	int (*attempt)(struct shmzone *zone, const struct zone_request *request);
 };
 
 void zone_wait_init(struct zone_wait *wait);
