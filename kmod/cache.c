@@ -193,7 +193,7 @@ static void add_capacity(struct cache *cache, s64 bytes, u64 *all, u64 *own)
 static u32 empty_bin(struct cache *cache, u32 bin)
 {
 	u32 left = cache->m.magazine[bin].capacity;
-	u64 offsets[HEAP_BATCH_MAX];
+	u64 offsets[HEAP_BATCH_MAX] core_uncleared;
 	u32 i, n, freed = 0;
 	u64 all, own;
 
@@ -342,7 +342,7 @@ static u32 wanted(struct cache *cache, u32 bin)
 static int fill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
-	u64 offsets[HEAP_BATCH_MAX];
+	u64 offsets[HEAP_BATCH_MAX] core_uncleared;
 	struct heap_request req = {
 		.bytes = class_table[class].slot_bytes,
 		.align = class_align(class),
@@ -405,7 +405,7 @@ static int make_room(struct cache *cache, u32 class, u32 group, bool shared,
 		     u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
-	u64 offsets[HEAP_BATCH_MAX];
+	u64 offsets[HEAP_BATCH_MAX] core_uncleared;
 	u32 n = 0, room = 0;
 	int ret;
 

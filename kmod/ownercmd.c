@@ -100,7 +100,7 @@ static int change_some(const struct handover *handover, struct shmzone_give *arg
 static int change_checked(const struct handover *handover, struct shmzone_give *args,
 			  const u64 *offsets, u32 n)
 {
-	u64 all[HEAP_BATCH_MAX];
+	u64 all[HEAP_BATCH_MAX] core_uncleared;
 	u32 first = !!handover->parent, good;
 	int ret = -EINVAL;
 
