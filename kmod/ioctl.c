@@ -150,14 +150,27 @@ u64 control_refused_calls(void)
  * ucmd_respond() - write the structure back, as far as the user knows it
  * @ucmd: the command
  *
+ * Word by word, where it is made of whole ones: see copy_in_words().
+ *
  * Return: 0 or -EFAULT.
  */
 int ucmd_respond(const struct ucmd *ucmd)
 {
-	if (copy_to_user(ucmd->ubuf, ucmd->cmd,
-			 min(ucmd->user_size, ucmd->kernel_size)))
+	u32 i, size = min(ucmd->user_size, ucmd->kernel_size);
+	const u64 *from = ucmd->cmd;
+	u64 __user *to = ucmd->ubuf;
+
+	if (!IS_ALIGNED((unsigned long)to | size, sizeof(*to)))
+		return copy_to_user(to, from, size) ? -EFAULT : 0;
+	if (!user_write_access_begin(to, size))
 		return -EFAULT;
+	for (i = 0; i < size / sizeof(*to); i++)
+		unsafe_put_user(from[i], &to[i], fault);
+	user_write_access_end();
 	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 static const struct ioctl_op *find_op(unsigned int cmd, u32 where)
@@ -181,7 +194,7 @@ static const struct ioctl_op *find_op(unsigned int cmd, u32 where)
  * few words, what copy_from_user() does beside copying takes longer than that.
  * Where this returns false, nothing is said of why.
  */
-static bool copy_in_words(struct ucmd *ucmd, const struct ioctl_op *op)
+static __always_inline bool copy_in_words(struct ucmd *ucmd, const struct ioctl_op *op)
 {
 	const struct ucmd_header *header = ucmd->cmd;
 	const u64 __user *from = ucmd->ubuf;
@@ -191,6 +204,7 @@ static bool copy_in_words(struct ucmd *ucmd, const struct ioctl_op *op)
 	if (!IS_ALIGNED((unsigned long)from, sizeof(*from)) ||
 	    !user_read_access_begin(from, op->size))
 		return false;
+#pragma GCC unroll 8
 	for (i = 0; i < op->size / sizeof(*to); i++)
 		unsafe_get_user(to[i], &from[i], fault);
 	user_read_access_end();
@@ -201,14 +215,11 @@ fault:
 	return false;
 }
 
-/* Get the structure into the kernel, with all rules for its size. */
-static int copy_in(struct ucmd *ucmd, const struct ioctl_op *op)
+/* Get any structure into the kernel, with all rules for its size. */
+static noinline int copy_in(struct ucmd *ucmd, const struct ioctl_op *op)
 {
 	u32 size;
 
-	ucmd->kernel_size = op->size;
-	if (copy_in_words(ucmd, op))
-		return 0;
 	if (get_user(size, (u32 __user *)ucmd->ubuf))
 		return -EFAULT;
 	if (size < op->min_size)
@@ -219,22 +230,50 @@ static int copy_in(struct ucmd *ucmd, const struct ioctl_op *op)
 	return copy_struct_from_user(ucmd->cmd, op->size, ucmd->ubuf, size);
 }
 
-static long dispatch(struct ucmd *ucmd, unsigned int cmd, u32 where)
+/* Carry out a command that this kind of descriptor takes. */
+static __always_inline long run(struct ucmd *ucmd, const struct ioctl_op *op, u32 where)
 {
-	const struct ioctl_op *op = find_op(cmd, where);
 	const struct ucmd_header *header = ucmd->cmd;
 	int ret;
 
-	if (!op)
-		return -ENOIOCTLCMD;
-	ret = copy_in(ucmd, op);
-	if (ret)
-		return ret;
+	ucmd->kernel_size = op->size;
+	if (!copy_in_words(ucmd, op)) {
+		ret = copy_in(ucmd, op);
+		if (ret)
+			return ret;
+	}
 	if (header->flags & ~op->flags)
 		return -EOPNOTSUPP;
 	if (!(op->where & where))
 		return -EACCES;
 	return op->execute(ucmd);
+}
+
+static long dispatch(struct ucmd *ucmd, unsigned int cmd, u32 where)
+{
+	const struct ioctl_op *op = find_op(cmd, where);
+
+	return op ? run(ucmd, op, where) : -ENOIOCTLCMD;
+}
+
+/*
+ * The commands that programs spend their time with are known to the compiler, which
+ * needs no table for them, nor calls through pointers, and no loop to copy.
+ */
+static long dispatch_zone(struct ucmd *ucmd, unsigned int cmd, u32 where)
+{
+	switch (cmd) {
+	case SHMZONE_ALLOC:
+		return run(ucmd, &ioctl_ops[SHMZONE_CMD_ALLOC], where);
+	case SHMZONE_FREE:
+		return run(ucmd, &ioctl_ops[SHMZONE_CMD_FREE], where);
+	case SHMZONE_CACHE_REFILL:
+		return run(ucmd, &ioctl_ops[SHMZONE_CMD_CACHE_REFILL], where);
+	case SHMZONE_CACHE_DRAIN:
+		return run(ucmd, &ioctl_ops[SHMZONE_CMD_CACHE_DRAIN], where);
+	default:
+		return dispatch(ucmd, cmd, where);
+	}
 }
 
 static bool is_refusal(const struct ucmd *ucmd, long ret)
@@ -266,7 +305,7 @@ long zone_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		.writable = file->f_mode & FMODE_WRITE,
 	};
 	u32 where = ON_ZONE | (ucmd.writable ? ON_WRITABLE : 0);
-	long ret = dispatch(&ucmd, cmd, where);
+	long ret = dispatch_zone(&ucmd, cmd, where);
 
 	if (is_refusal(&ucmd, ret))
 		atomic64_inc(&zf->zone->refused_calls);
