@@ -13,8 +13,8 @@
  * span however long. (Four bytes and a table of descriptors would save 0.1 %
  * of the memory in slabs, for one more cache line to look at on each free.)
  *
- * Looking up needs no lock: dir_where() and the entry it leads to may be read
- * under rcu_read_lock() while the directory changes. All else the caller
+ * Looking up needs no lock: dir_look() may be called under rcu_read_lock() while
+ * the directory changes. All else the caller
  * serialises. An entry is written after what it points to, and nodes that are
  * taken out are freed by core_free_rcu() alone; so must be the descriptors
  * that entries pointed to.
@@ -187,34 +187,35 @@ static inline const struct dir_node *dir_below(const struct dir_node *node, u64 
 }
 
 /**
- * dir_where() - where the entry of a page is
+ * dir_look() - the entry of a page
  * @node: the topmost node
  * @height: of the view; if it is a constant, this becomes a few instructions
  *
- * If there is none, that is in &dir_nothing. To be read with READ_ONCE().
+ * Returns 0 if there is none.
  */
-static __always_inline const u64 *dir_where(const struct dir_node *node, u32 height, u64 page)
+static __always_inline u64 dir_look(const struct dir_node *node, u32 height, u64 page)
 {
-	if (unlikely(page >> (DIR_NODE_SHIFT * (height + 1))))
-		goto nothing;
+	u64 top = page >> (DIR_NODE_SHIFT * height), slot;
+
+	if (unlikely(top >= DIR_NODE_WORDS))
+		return 0;
+	slot = READ_ONCE(node->word[top]);
 	if (height > 2) {
-		node = dir_below(node, page, 3);
-		if (unlikely(!node))
-			goto nothing;
+		if (unlikely(!slot))
+			return 0;
+		slot = READ_ONCE(dir_slot_node(slot)->word[dir_index(page, 2)]);
 	}
 	if (height > 1) {
-		node = dir_below(node, page, 2);
-		if (unlikely(!node))
-			goto nothing;
+		if (unlikely(!slot))
+			return 0;
+		slot = READ_ONCE(dir_slot_node(slot)->word[dir_index(page, 1)]);
 	}
 	if (height > 0) {
-		node = dir_below(node, page, 1);
-		if (unlikely(!node))
-			goto nothing;
+		if (unlikely(!slot))
+			return 0;
+		slot = READ_ONCE(dir_slot_node(slot)->word[dir_index(page, 0)]);
 	}
-	return &node->word[dir_index(page, 0)];
-nothing:
-	return &dir_nothing.word[0];
+	return slot;
 }
 
 u64 dir_get(const struct dir *dir, u64 page);

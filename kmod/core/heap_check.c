@@ -235,13 +235,13 @@ static const char *count_slots(struct census *census, struct heap *heap, u32 hom
 		if (!slab || slab->home != home)
 			continue;
 		if (slab->place == SLAB_APART) {
-			if (slab->free != class_table[slab_class(slab)].slots)
+			if (slab_free(slab) != class_table[slab_class(slab)].slots)
 				error = "heap: a slab with a live slot is apart";
 			continue;
 		}
 		error = slab_check(slab) ?: check_who(census, heap, slab);
 		stat->slabs++;
-		stat->used += class_table[slab_class(slab)].slots - slab->free;
+		stat->used += class_table[slab_class(slab)].slots - slab_free(slab);
 		*listed += slab->place != SLAB_FULL && slab->place != SLAB_LEFT;
 		*full += slab->place == SLAB_FULL;
 	}

@@ -6,75 +6,47 @@
  * bitmaps alone decide whether an object starts there, in time that does not
  * depend on the heap.
  *
- * A batch passes through three stages, a step of some offsets after the other: the
- * places of their directory entries are found, two steps on these are read, and
- * the descriptors they point to, and one more on slots are given back. Each stage
- * prefetches what the next will read, as a batch of long-lived objects finds none
- * of it in the processor's cache; a step is as much as a processor can have on its
- * way at once. Neighbours on one page are a *bunch* and looked up once.
+ * First the slabs of all offsets of a batch are looked up and prefetched, as a
+ * batch of long-lived objects finds none of them in the processor's cache; then
+ * the slots are given back, one after the other. A processor has the look-ups of
+ * many offsets on their way at once: it is the length of the two loops that counts.
  *
- * The first pass gives back the slots of one shard, under its lock. Slots of other
- * shards, which are then all looked up, follow shard by shard, and what is on no
- * slab last, under the pages lock, which is dropped while the memory of a span is
- * released: so each is looked at afresh.
+ * The slots of one shard are given back under its lock, then those of the next.
+ * What is on no slab follows last, under the pages lock, which is dropped while the
+ * memory of a span is released: so each is looked at afresh.
  */
 #include "core_env.h"
 #include "heap_impl.h"
 
-/* Offsets in a step, and how many steps there can be. */
-#define STEP		16U
-#define STEPS_MAX	DIV_ROUND_UP(HEAP_BATCH_MAX, STEP)
-
-/**
- * struct bunch - neighbours in a step that lie on one page
- * @where: place of the page's entry in the directory; then
- * @slab: the slab to give them back to, or &nobodys if there is none
- * @first: index of the first of them; the next bunch begins after them
- */
-struct bunch {
-	union {
-		const u64 *where;
-		struct slab *slab;
-	};
-	u64 first;
-};
-
 /**
  * struct batch - a batch of frees
  * @heap: the heap
- * @view: its directory
  * @offsets: what to free
  * @bytes: 0, or the size all of them were requested with
  * @n: how many
- * @steps: steps of them
- * @placed: those whose places are found
- * @looked: those that are looked up
  * @freed: offsets that were freed
  * @refused: offsets that were refused
  * @bad: the first of these; @n if there is none
+ * @passed: those of the present shard's turn that are not its or were refused
  * @others: offsets that are on no slab
  * @other: their indices
  * @surplus: slabs that have become surplus
- * @step: where the bunches of a step begin, after those of the step before
- * @bunch: the bunches, and one that has a @first only
+ * @slab: the slab of each offset, or &nobodys if there is none or it is done;
+ *        behind the last NULL
  */
 struct batch {
 	struct heap *heap;
-	struct dir_view view;
 	const u64 *offsets;
 	u64 bytes;
 	u32 n;
-	u32 steps;
-	u32 placed;
-	u32 looked;
 	u32 freed;
 	u32 refused;
 	u32 bad;
+	u32 passed;
 	u32 others;
 	u8 other[HEAP_BATCH_MAX];
 	struct list_head surplus;
-	struct bunch *step[STEPS_MAX + 1];
-	struct bunch bunch[HEAP_BATCH_MAX + 1];
+	struct slab *slab[HEAP_BATCH_MAX + 1];
 };
 
 /* A slab that is of no shard; never written. */
@@ -121,88 +93,48 @@ enum heap_refusal heap_why_nothing(struct heap *heap, u64 offset)
 	return why;
 }
 
-/* Finds the bunches of a step, and where the entries of their pages are. */
-static __always_inline void find_places(struct batch *batch, u32 height)
+/* Takes note of an offset that is on no slab. */
+static noinline void note_other(struct batch *batch, u32 i)
 {
-	u64 i = batch->placed * STEP, end = min_t(u64, batch->n, i + STEP), next, page = ~0ULL;
-	struct bunch *bunch = batch->step[batch->placed];
-	const struct dir_node *node = batch->view.node;
+	batch->slab[i] = &nobodys;
+	batch->other[batch->others++] = i;
+}
+
+static __always_inline void find_slabs(struct batch *batch, const struct dir_node *node,
+				       u32 height)
+{
 	const u64 *offsets = batch->offsets;
+	u64 i, n = batch->n, entry;
 
-	for (; i < end; i++) {
-		next = offsets[i] >> PAGE_SHIFT;
-		if (next == page)
-			continue;
-		page = next;
-		bunch->first = i;
-		bunch->where = dir_where(node, height, page);
-		prefetch(bunch->where);
-		bunch++;
-	}
-	bunch->first = i;
-	batch->step[++batch->placed] = bunch;
-}
-
-/* The same with the height as a constant, which saves a third of the time. */
-static void look_up_places(struct batch *batch)
-{
-	switch (batch->view.height) {
-	case 0:
-		find_places(batch, 0);
-		break;
-	case 1:
-		find_places(batch, 1);
-		break;
-	case 2:
-		find_places(batch, 2);
-		break;
-	default:
-		find_places(batch, 3);
-	}
-}
-
-/* Takes note of a bunch that is on no slab. */
-static noinline void note_other(struct batch *batch, struct bunch *bunch)
-{
-	u32 i;
-
-	bunch->slab = &nobodys;
-	for (i = bunch->first; i < bunch[1].first; i++)
-		batch->other[batch->others++] = i;
-}
-
-/* Looks up a step, whose places are found. */
-static void look_up_slabs(struct batch *batch)
-{
-	struct bunch *bunch = batch->step[batch->looked], *end = batch->step[batch->looked + 1];
-	u64 entry;
-
-	for (; bunch < end; bunch++) {
-		entry = READ_ONCE(*bunch->where);
+	for (i = 0; i < n; i++) {
+		entry = dir_look(node, height, offsets[i] >> PAGE_SHIFT);
 		if (unlikely(!dir_is_slab(entry))) {
-			note_other(batch, bunch);
+			note_other(batch, i);
 			continue;
 		}
-		bunch->slab = dir_slab_of(entry);
-		prefetch(bunch->slab);
+		batch->slab[i] = dir_slab_of(entry);
+		prefetch(batch->slab[i]);
 	}
-	batch->looked++;
 }
 
-/* Looks up one step more, and the places of the one after it. */
-static __always_inline void look_ahead(struct batch *batch)
+/* Looks up all slabs. With the height as a constant this is a short loop. */
+static void look_up(struct batch *batch)
 {
-	if (batch->looked == batch->steps)
-		return;
-	if (batch->placed < batch->steps)
-		look_up_places(batch);
-	look_up_slabs(batch);
-}
+	struct dir_view view = dir_view(&batch->heap->dir);
 
-/* The end of the bunches that are looked up. */
-static struct bunch *looked_end(const struct batch *batch)
-{
-	return batch->step[batch->looked];
+	switch (view.height) {
+	case 0:
+		find_slabs(batch, view.node, 0);
+		break;
+	case 1:
+		find_slabs(batch, view.node, 1);
+		break;
+	case 2:
+		find_slabs(batch, view.node, 2);
+		break;
+	default:
+		find_slabs(batch, view.node, 3);
+	}
 }
 
 /* Giving back. */
@@ -220,78 +152,103 @@ static noinline void refuse_slot(struct batch *batch, u32 i, const struct slab *
 		refuse(batch, i, HEAP_BAD_BYTES);
 }
 
-/* Gives back the slots that a bunch names. */
-static noinline void give_bunch(struct batch *batch, const struct bunch *bunch)
-{
-	u32 i, n, end = bunch[1].first;
-
-	for (i = bunch->first; i < end; i++) {
-		n = slab_give_many(bunch->slab, batch->offsets + i, end - i);
-		batch->freed += n;
-		i += n;
-		if (i < end)
-			refuse_slot(batch, i, bunch->slab);
-	}
-}
-
 /* Puts a slab that slots were given back to where it belongs. */
-static noinline void settle(struct batch *batch, struct heap_shard *shard, struct slab *slab)
+static noinline void settle(struct batch *batch, struct heap_shard *shard, struct slab *slab,
+			    struct slots_opened *opened)
 {
-	struct slab *surplus = slots_settle(&shard->slots, slab);
+	struct slab *surplus;
 
+	slots_open(&shard->slots, opened);
+	surplus = slots_settle(&shard->slots, slab);
 	if (!surplus)
 		return;
 	list_add(&surplus->link, &batch->surplus);
 	shard->stat.slabs--;
 }
 
-/* Gives back the slots of one shard, from its first bunch on; looks up all others. */
-static noinline void give_to_shard(struct batch *batch, struct heap_shard *shard,
-				   const struct bunch *bunch)
+/*
+ * Gives back some offsets that follow one another and are on one slab, or those
+ * before the first that is refused. Returns how many it has dealt with.
+ */
+static noinline u32 give_run(struct batch *batch, struct heap_shard *shard, u32 first,
+			     struct slots_opened *opened)
 {
-	const struct class_info info = class_table[slab_class(bunch->slab)];
-	u32 home = bunch->slab->home, freed = 0;
+	struct slab *slab = batch->slab[first];
+	u32 n = 1, given;
+
+	while (batch->slab[first + n] == slab)
+		n++;
+	given = slab_give_many(slab, batch->offsets + first, n);
+	if (given && slab->count.more < 0)
+		settle(batch, shard, slab, opened);
+	if (given == n)
+		return n;
+	batch->passed++;
+	refuse_slot(batch, first + given, slab);
+	return given + 1;
+}
+
+static __always_inline void give_each(struct batch *batch, struct heap_shard *shard, u64 first,
+				      u32 home, bool runs)
+{
+	const struct class_info info = class_table[SLAB_HOME_CLASS(home)];
 	const u64 *offsets = batch->offsets;
-	const struct bunch *end;
+	u64 i, n = batch->n;
+	struct slots_opened opened;
 	struct slab *slab;
 
-	do {
-		end = looked_end(batch);
-		look_ahead(batch);
-		for (; bunch < end; bunch++) {
-			slab = bunch->slab;
-			if (unlikely(slab->home != home))
-				continue;
-			if (likely(bunch[1].first == bunch->first + 1 &&
-				   slab_give(slab, &info, offsets[bunch->first])))
-				freed++;
-			else
-				give_bunch(batch, bunch);
-			if (unlikely(!slots_given(&shard->slots, slab, &info)))
-				settle(batch, shard, slab);
+	slots_opened_init(&opened, &info);
+	for (i = first; i < n; i++) {
+		slab = batch->slab[i];
+		if (unlikely(slab->home != home)) {
+			batch->passed++;
+		} else if (runs && slab == batch->slab[i + 1]) {
+			i += give_run(batch, shard, i, &opened) - 1;
+		} else if (unlikely(!slab_give(slab, &info, offsets[i]))) {
+			batch->passed++;
+			refuse_slot(batch, i, slab);
+		} else if (unlikely(!slots_given(&opened, slab))) {
+			settle(batch, shard, slab, &opened);
 		}
-	} while (end < looked_end(batch));
-	batch->freed += freed;
+	}
+	slots_open(&shard->slots, &opened);
+}
+
+/*
+ * Gives back the slots of one shard, from its first on. Returns how many were.
+ *
+ * A batch that begins with neighbours has more of them, mostly.
+ */
+static noinline u32 give_to_shard(struct batch *batch, struct heap_shard *shard, u32 first)
+{
+	const struct slab *slab = batch->slab[first];
+
+	batch->passed = 0;
+	if (slab == batch->slab[first + 1])
+		give_each(batch, shard, first, slab->home, true);
+	else
+		give_each(batch, shard, first, slab->home, false);
+	return batch->n - first - batch->passed;
 }
 
 /* Refuses the slots of one shard, whose size is not what was stated. */
-static noinline void refuse_shard(struct batch *batch, const struct bunch *bunch)
+static noinline void refuse_shard(struct batch *batch, u32 first)
 {
-	u32 i, home = bunch->slab->home;
+	u32 i, home = batch->slab[first]->home;
 
-	for (; bunch < looked_end(batch); bunch++)
-		for (i = bunch->first; i < bunch[1].first && bunch->slab->home == home; i++)
-			refuse_slot(batch, i, bunch->slab);
+	for (i = first; i < batch->n; i++)
+		if (batch->slab[i]->home == home)
+			refuse_slot(batch, i, batch->slab[i]);
 }
 
-/* Takes note that all slots of one shard that are looked up are done. */
-static noinline void shard_done(struct batch *batch, struct bunch *bunch)
+/* Takes note that all slots of one shard are done. */
+static noinline void shard_done(struct batch *batch, u32 first)
 {
-	u32 home = bunch->slab->home;
+	u32 i, home = batch->slab[first]->home;
 
-	for (; bunch < looked_end(batch); bunch++)
-		if (bunch->slab->home == home)
-			bunch->slab = &nobodys;
+	for (i = first; i < batch->n; i++)
+		if (batch->slab[i]->home == home)
+			batch->slab[i] = &nobodys;
 }
 
 static bool batch_left(const struct batch *batch)
@@ -299,45 +256,29 @@ static bool batch_left(const struct batch *batch)
 	return batch->freed + batch->refused + batch->others < batch->n;
 }
 
-/* The first bunch that is on a slab and not done, or NULL. */
-static struct bunch *first_left(struct batch *batch)
-{
-	struct bunch *bunch = batch->bunch;
-
-	for (;; bunch++) {
-		if (bunch == looked_end(batch))
-			look_ahead(batch);
-		if (bunch == looked_end(batch))
-			return NULL;
-		if (likely(bunch->slab != &nobodys))
-			return bunch;
-	}
-}
-
-/* Gives back all slots that belong to the same shard as the first. */
+/* Gives back all slots that belong to the same shard as the first that is left. */
 static void give_slots(struct batch *batch)
 {
-	struct bunch *bunch = first_left(batch);
 	struct heap_shard *shard;
-	u32 freed = batch->freed;
+	u32 first = 0, freed = 0;
 
-	if (unlikely(!bunch))
-		return;
-	shard = heap_shard(batch->heap, bunch->slab);
+	while (batch->slab[first] == &nobodys)
+		first++;
+	shard = heap_shard(batch->heap, batch->slab[first]);
 
 	core_lock(&shard->lock);
-	if (likely(heap_class_fits(slab_class(bunch->slab), batch->bytes)))
-		give_to_shard(batch, shard, bunch);
+	if (likely(heap_class_fits(slab_class(batch->slab[first]), batch->bytes)))
+		freed = give_to_shard(batch, shard, first);
 	else
-		refuse_shard(batch, bunch);
-	freed = batch->freed - freed;
+		refuse_shard(batch, first);
 	shard->stat.used -= freed;
 	shard->stat.frees += freed;
 	if (shard->slots.held)
 		heap_note_idle(batch->heap);
 	core_unlock(&shard->lock);
+	batch->freed += freed;
 	if (unlikely(batch_left(batch)))
-		shard_done(batch, bunch);
+		shard_done(batch, first);
 }
 
 /* Gives back the span that begins at an offset; there was one on its page. */
@@ -401,20 +342,15 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 	batch.offsets = offsets;
 	batch.bytes = bytes;
 	batch.n = n;
-	batch.steps = DIV_ROUND_UP(n, STEP);
-	batch.placed = 0;
-	batch.looked = 0;
-	batch.step[0] = batch.bunch;
 	batch.freed = 0;
 	batch.refused = 0;
 	batch.bad = n;
 	batch.others = 0;
+	batch.slab[n] = NULL;
 	INIT_LIST_HEAD(&batch.surplus);
 
 	rcu_read_lock();
-	batch.view = dir_view(&heap->dir);
-	look_up_places(&batch);
-	look_ahead(&batch);
+	look_up(&batch);
 	while (batch_left(&batch))
 		give_slots(&batch);
 	rcu_read_unlock();

@@ -65,7 +65,7 @@ void heap_owned_settle(struct heap *heap, struct heap_shard *shard, struct slab 
 	core_assert_held(&shard->lock);
 	if (slab->place != SLAB_LEFT) {
 		surplus = slots_settle(&shard->slots, slab);
-	} else if (slab->free == class_table[slab_class(slab)].slots) {
+	} else if (slab_free(slab) == class_table[slab_class(slab)].slots) {
 		slab->place = SLAB_APART;
 		surplus = slab;
 	}

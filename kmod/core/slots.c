@@ -13,8 +13,11 @@
 
 static_assert(offsetof(struct slab, bits) == 32);
 static_assert(CLASS_SLAB_PAGES_MAX <= 8);	/* bits in @dirty */
-/* A slab has most slots at 8 bytes each; free must count them. */
-static_assert(4 * PAGE_SIZE / CLASS_SLOT_MIN <= U16_MAX);
+/*
+ * A slab has most slots at 8 bytes each; the difference of two 16-bit numbers must
+ * count them. It fits into @more, too, while some slot is taken and the place right.
+ */
+static_assert(4 * PAGE_SIZE / CLASS_SLOT_MIN <= S16_MAX + 1);
 
 static u32 slab_words(u32 class)
 {
@@ -38,14 +41,14 @@ void slab_init(struct slab *slab, u32 home, u64 page, u8 dirty)
 {
 	u32 i, class;
 
-	INIT_LIST_HEAD(&slab->link);
+	INIT_HLIST_NODE(&slab->node);
 	slab->home = home;
 	class = slab_class(slab);
 	slab->page = page;
-	slab->free = class_table[class].slots;
 	slab->dirty = dirty;
 	slab->place = SLAB_APART;
-	slab->edge = U16_MAX;
+	slab->count.edge = class_table[class].slots;
+	slab->count.more = 0;
 	for (i = 0; i < slab_words(class); i++)
 		slab->bits[i] = slab_word_mask(class, i);
 }
@@ -55,12 +58,12 @@ void slots_rack_init(struct slots_rack *rack)
 	u32 i;
 
 	for (i = 0; i < SLAB_BUCKETS; i++)
-		INIT_LIST_HEAD(&rack->bucket[i]);
+		INIT_HLIST_HEAD(&rack->bucket[i]);
 	rack->held = NULL;
 	rack->held_long = false;
 	rack->knows_full = false;
 	rack->room = 0;
-	INIT_LIST_HEAD(&rack->full);
+	INIT_HLIST_HEAD(&rack->full);
 }
 
 /* Bits [first, last] of a word, as far as they lie in it; they may lie outside. */
@@ -197,7 +200,7 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 	}
 	if (clean && got)
 		note_dirty(slab, offsets[0], offsets[got - 1]);
-	slab->free -= got;
+	slab->count.more += got;
 	return got;
 }
 
@@ -211,7 +214,7 @@ static void take_lowest(struct slab *slab, u64 *offset)
 	*offset = ((u64)slab->page << PAGE_SHIFT) +
 		  (u64)(word * 64 + __ffs64(slab->bits[word])) * bytes;
 	slab->bits[word] &= slab->bits[word] - 1;
-	slab->free--;
+	slab->count.more++;
 	note_dirty(slab, *offset, *offset);
 }
 
@@ -219,7 +222,7 @@ u32 slab_take(struct slab *slab, u64 *offsets, u32 n)
 {
 	u32 got = 0;
 
-	n = min_t(u32, n, slab->free);
+	n = min_t(u32, n, slab_free(slab));
 	/* Where the first pages are the dirty ones, as mostly, the lowest slots are theirs. */
 	if (slab->dirty & (slab->dirty + 1)) {
 		got = take_words(slab, offsets, n, false);
@@ -255,7 +258,7 @@ u32 slab_give_many(struct slab *slab, const u64 *offsets, u32 n)
 		bits |= slot;
 	}
 	*word = bits;
-	slab->free += i;
+	slab->count.more -= i;
 	return i;
 }
 
@@ -281,11 +284,11 @@ u8 slab_idle(const struct slab *slab)
 static enum slab_place slab_place(const struct slab *slab)
 {
 	u32 slots = class_table[slab_class(slab)].slots;
-	u32 quarters = 4 * slab->free;
+	u32 quarters = 4 * slab_free(slab);
 
-	if (!slab->free)
+	if (!slab_free(slab))
 		return SLAB_FULL;
-	if (slab->free == slots)
+	if (slab_free(slab) == slots)
 		return SLAB_HELD;
 	if (quarters <= slots)
 		return 0;
@@ -300,6 +303,16 @@ static u32 slab_edge(const struct slab *slab)
 	if (slab->place >= SLAB_BUCKETS)
 		return slab->place == SLAB_FULL ? 0 : slots;
 	return min((slab->place + 1) * slots / 4, slots - 1);
+}
+
+/* Notes the place of a slab, whose free slots stay the same. */
+static void slab_set_place(struct slab *slab, enum slab_place place)
+{
+	u16 free = slab_free(slab);
+
+	slab->place = place;
+	slab->count.edge = slab_edge(slab);
+	slab->count.more = slab->count.edge - free;
 }
 
 /* Whether it counts as having room. */
@@ -320,13 +333,12 @@ static void slab_remove(struct slots_rack *rack, struct slab *slab)
 {
 	/* A full slab may be on a list, or linked to itself. */
 	if (slab->place <= SLAB_FULL) {
-		list_del_init(&slab->link);
+		hlist_del_init(&slab->node);
 	} else if (slab->place == SLAB_HELD) {
 		rack->held = NULL;
 		rack->held_long = false;
 	}
 	slab->place = SLAB_APART;
-	slab->edge = U16_MAX;
 }
 
 struct slab *slots_release_held(struct slots_rack *rack)
@@ -362,8 +374,7 @@ static struct slab *slab_hold(struct slots_rack *rack, struct slab *slab)
 		slab_remove(rack, other);
 	rack->held = slab;
 	rack->held_long = false;
-	slab->place = SLAB_HELD;
-	slab->edge = slab_edge(slab);
+	slab_set_place(slab, SLAB_HELD);
 	return other;
 }
 
@@ -379,24 +390,40 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab)
 	if (place == SLAB_HELD) {
 		surplus = slab_hold(rack, slab);
 	} else {
-		slab->place = place;
-		slab->edge = slab_edge(slab);
+		slab_set_place(slab, place);
 		if (place < SLAB_BUCKETS)
-			list_add(&slab->link, &rack->bucket[place]);
+			hlist_add_head(&slab->node, &rack->bucket[place]);
 		else if (rack->knows_full)
-			list_add(&slab->link, &rack->full);
+			hlist_add_head(&slab->node, &rack->full);
 	}
 	room_change(rack, slab_listed(slab) - listed - (surplus && surplus != slab));
 	return surplus;
 }
 
+void slots_open(struct slots_rack *rack, struct slots_opened *opened)
+{
+	struct hlist_head *bucket = &rack->bucket[0];
+	struct hlist_node **last = opened->end.pprev;
+
+	if (!opened->n)
+		return;
+	*last = bucket->first;
+	if (bucket->first)
+		bucket->first->pprev = last;
+	bucket->first = opened->first;
+	opened->first->pprev = &bucket->first;
+	room_change(rack, opened->n);
+	opened->first = &opened->end;
+	opened->n = 0;
+}
+
 u32 slab_give_all(struct slab *slab)
 {
-	u32 i, class = slab_class(slab), taken = class_table[class].slots - slab->free;
+	u32 i, class = slab_class(slab), taken = class_table[class].slots - slab_free(slab);
 
 	for (i = 0; i < slab_words(class); i++)
 		slab->bits[i] = slab_word_mask(class, i);
-	slab->free += taken;
+	slab->count.more -= taken;
 	return taken;
 }
 
@@ -405,7 +432,7 @@ void slots_leave(struct slots_rack *rack, struct slab *slab)
 	if (slab_listed(slab))
 		room_change(rack, -1);
 	slab_remove(rack, slab);
-	if (slab->free < class_table[slab_class(slab)].slots)
+	if (slab_free(slab) < class_table[slab_class(slab)].slots)
 		slab->place = SLAB_LEFT;
 }
 
@@ -413,11 +440,11 @@ struct slab *slots_next(const struct slots_rack *rack)
 {
 	u32 i;
 
-	if (!list_empty(&rack->full))
-		return list_first_entry(&rack->full, struct slab, link);
+	if (!hlist_empty(&rack->full))
+		return hlist_entry(rack->full.first, struct slab, node);
 	for (i = 0; i < SLAB_BUCKETS; i++)
-		if (!list_empty(&rack->bucket[i]))
-			return list_first_entry(&rack->bucket[i], struct slab, link);
+		if (!hlist_empty(&rack->bucket[i]))
+			return hlist_entry(rack->bucket[i].first, struct slab, node);
 	return rack->held;
 }
 
@@ -427,8 +454,8 @@ static struct slab *slots_best(const struct slots_rack *rack)
 	u32 i;
 
 	for (i = 0; i < SLAB_BUCKETS; i++)
-		if (!list_empty(&rack->bucket[i]))
-			return list_first_entry(&rack->bucket[i], struct slab, link);
+		if (!hlist_empty(&rack->bucket[i]))
+			return hlist_entry(rack->bucket[i].first, struct slab, node);
 	return rack->held;
 }
 
@@ -436,7 +463,7 @@ static struct slab *slots_best(const struct slots_rack *rack)
 static bool slab_stays(const struct slab *slab)
 {
 	return slab->place < SLAB_BUCKETS &&
-	       4 * slab->free > slab->place * class_table[slab_class(slab)].slots;
+	       4 * slab_free(slab) > slab->place * class_table[slab_class(slab)].slots;
 }
 
 u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n)
@@ -445,7 +472,8 @@ u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n)
 	u32 got = 0;
 
 	while (got < n && (slab = slots_best(rack))) {
-		prefetch(slab->link.next);	/* the next, unless this is held */
+		if (slab->node.next)	/* what is taken from next, maybe */
+			prefetch(slab->node.next);
 		got += slab_take(slab, offsets + got, n - got);
 		if (!slab_stays(slab))
 			slots_settle(rack, slab);	/* not empty: nothing to release */
@@ -464,12 +492,12 @@ const char *slab_check(const struct slab *slab)
 			return "slots: a bit is set beyond the last slot";
 		free += hweight64(slab->bits[i]);
 	}
-	if (free != slab->free)
+	if (free != slab_free(slab))
 		return "slots: the count of free slots is wrong";
 	if (slab->place == SLAB_LEFT ? free == class_table[class].slots :
 				       slab->place != slab_place(slab))
 		return "slots: a slab is not where its fullness says";
-	if (slab->place != SLAB_LEFT && slab->edge != slab_edge(slab))
+	if (slab->place != SLAB_LEFT && slab->count.edge != slab_edge(slab))
 		return "slots: a slab would change its place at another edge";
 	if (slab->dirty & ~slab_pages_mask(class))
 		return "slots: a page beyond the slab is dirty";
@@ -484,7 +512,7 @@ static const char *check_bucket(const struct slots_rack *rack, u32 place, u32 ho
 	const struct slab *slab;
 	const char *error = NULL;
 
-	list_for_each_entry(slab, &rack->bucket[place], link) {
+	hlist_for_each_entry(slab, &rack->bucket[place], node) {
 		if (slab->home != home)
 			return "slots: a slab is on a rack not its own";
 		if (slab->place != place)
@@ -502,7 +530,7 @@ u64 slots_count_full(const struct slots_rack *rack)
 	const struct slab *slab;
 	u64 count = 0;
 
-	list_for_each_entry(slab, &rack->full, link)
+	hlist_for_each_entry(slab, &rack->full, node)
 		count += slab->place == SLAB_FULL;
 	return count;
 }

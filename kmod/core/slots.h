@@ -40,29 +40,40 @@ enum slab_place {
 	SLAB_HELD,
 	SLAB_APART,		/* not on the rack: new, or to be released */
 	SLAB_LEFT,		/* not on the rack: nothing is taken from it any more */
+	SLAB_NOWHERE,		/* of no slab */
+};
+
+/**
+ * struct slab_count - free slots of a slab, and where its place ends
+ * @edge: with more free slots than this, its place is another one
+ * @more: how many more that is than it has; below 0 it is to be settled
+ */
+struct slab_count {
+	u16 edge;
+	s16 more;
 };
 
 /**
  * struct slab - one slab
- * @link: in the bucket, or for the caller's use while %SLAB_APART
+ * @node: in the bucket
+ * @link: for the caller's use while %SLAB_APART
  * @rcu: for the caller's use, once nobody else can find the slab
  * @page: its first page
  * @home: whose it is, as SLAB_HOME(); never changes
- * @free: free slots
- * @edge: with more free slots than this, its place is another one
+ * @count: its free slots, see slab_free()
  * @dirty: a bit a page, set = may hold memory
  * @place: enum slab_place
  * @bits: a bit a slot, set = free; bits beyond the last slot are clear
  */
 struct slab {
 	union {
+		struct hlist_node node;
 		struct list_head link;
 		struct rcu_head rcu;
 	};
 	u32 page;
 	u32 home;
-	u16 free;
-	u16 edge;
+	struct slab_count count;
 	u8 dirty;
 	u8 place;
 	u64 bits[];
@@ -94,6 +105,12 @@ static inline u32 slab_owner(const struct slab *slab)
 	return slab->home >> SLAB_OWNER_SHIFT;
 }
 
+/* Free slots. */
+static inline u16 slab_free(const struct slab *slab)
+{
+	return slab->count.edge - slab->count.more;
+}
+
 /**
  * struct slots_rack - slabs with room, all of one class and group
  * @bucket: partial slabs by fullness, fullest first
@@ -105,12 +122,12 @@ static inline u32 slab_owner(const struct slab *slab)
  * @full: slabs without room, if @knows_full
  */
 struct slots_rack {
-	struct list_head bucket[SLAB_BUCKETS];
+	struct hlist_head bucket[SLAB_BUCKETS];
 	struct slab *held;
 	bool held_long;
 	bool knows_full;
 	u32 room;
-	struct list_head full;
+	struct hlist_head full;
 };
 
 /* Bytes in the descriptor of a slab of a class. */
@@ -169,15 +186,13 @@ static inline bool slab_slot_taken(const struct slab *slab, u32 index)
  */
 static inline bool slab_give(struct slab *slab, const struct class_info *info, u64 offset)
 {
-	u64 index, *word;
+	u64 index;
 
 	if (unlikely(!class_slot_index(info, offset - ((u64)slab->page << PAGE_SHIFT), &index)))
 		return false;
-	word = &slab->bits[index / 64];
-	if (unlikely(*word >> (index % 64) & 1))
+	if (unlikely(__test_and_set_bit(index, (unsigned long *)slab->bits)))
 		return false;
-	*word |= 1ULL << (index % 64);
-	slab->free++;
+	slab->count.more--;
 	return true;
 }
 
@@ -224,29 +239,61 @@ u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n);
 struct slab *slots_settle(struct slots_rack *rack, struct slab *slab);
 
 /**
- * slots_given() - the same after slots were given, where that is quick
- * @info: class of the slab
- *
- * For racks that do not know their full slabs. Returns false if nothing was done
- * and slots_settle() is to be called. It is quick where the slab stays where it is,
- * or goes to the first bucket: as that reaches to a quarter, a slab with less that
- * leaves its place was full.
+ * struct slots_opened - slabs of a rack that were full, on their way to its first bucket
+ * @first: the last of them
+ * @end: what the first of them has as the next
+ * @n: how many
+ * @count: what they have in the first bucket
+ * @full: %SLAB_FULL, or %SLAB_NOWHERE if slabs of this class are never in that bucket
  */
-static inline bool slots_given(struct slots_rack *rack, struct slab *slab,
-			       const struct class_info *info)
+struct slots_opened {
+	struct hlist_node *first;
+	struct hlist_node end;
+	u32 n;
+	struct slab_count count;
+	u8 full;
+};
+
+static inline void slots_opened_init(struct slots_opened *opened, const struct class_info *info)
 {
 	u16 quarter = info->slots / 4;
 
-	if (slab->free <= slab->edge)
+	opened->first = &opened->end;
+	opened->n = 0;
+	opened->count.edge = quarter;
+	opened->count.more = quarter - 1;
+	opened->full = quarter ? SLAB_FULL : SLAB_NOWHERE;
+}
+
+/**
+ * slots_given() - see to a slab's place after one slot was given, where that is quick
+ *
+ * For racks that do not know their full slabs. Returns false if nothing was done, and
+ * slots_open() and slots_settle() are to be called. It is quick where the slab stays
+ * where it is, or was full: then it is in the first bucket after slots_open().
+ */
+static inline bool slots_given(struct slots_opened *opened, struct slab *slab)
+{
+	if (likely(slab->count.more >= 0))
 		return true;
-	if (slab->free > quarter)
+	if (unlikely(slab->place != opened->full))
 		return false;
-	list_add(&slab->link, &rack->bucket[0]);
-	WRITE_ONCE(rack->room, rack->room + 1);
+	/* As hlist_add_head() does, but for @pprev of the one in front. */
+	slab->node.next = opened->first;
+	opened->first->pprev = &slab->node.next;
+	opened->first = &slab->node;
+	opened->n++;
 	slab->place = 0;
-	slab->edge = quarter;
+	slab->count = opened->count;
 	return true;
 }
+
+/**
+ * slots_open() - put slabs that were full into their rack's first bucket
+ *
+ * Leaves none in @opened.
+ */
+void slots_open(struct slots_rack *rack, struct slots_opened *opened);
 
 /**
  * slots_release_held() - let go of the slab held back

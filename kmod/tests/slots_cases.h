@@ -153,7 +153,7 @@ static const char *slots_buckets(void)
 	slots = slots_per_slab(rig);
 	for (free = slots - 1; free; free--) {
 		REQUIRE_NULL(slots_fill(rig, 0, 1));
-		REQUIRE(rig->slab[0]->free == free);
+		REQUIRE(slab_free(rig->slab[0]) == free);
 		REQUIRE(rig->slab[0]->place == (4 * free - 1) / slots);
 		REQUIRE_NULL(slots_consistent(rig, 1));
 	}
@@ -249,7 +249,7 @@ static const char *slots_refusals(void)
 		}
 		REQUIRE_NULL(slots_give(rig, 0, 0));
 		REQUIRE(!slab_slot_taken(rig->slab[0], 0));
-		REQUIRE(rig->slab[0]->free == info->slots);
+		REQUIRE(slab_free(rig->slab[0]) == info->slots);
 		slots_rig_free(rig);
 	}
 	return NULL;
@@ -286,6 +286,59 @@ static const char *slots_every_class(void)
 		rig = slots_rig_make(class, 1);
 		REQUIRE(rig);
 		REQUIRE_NULL(slots_all_of(rig));
+		slots_rig_free(rig);
+	}
+	return NULL;
+}
+
+/* Gives a slot of a slab that was full: quickly, but where the slab is in no bucket then. */
+static const char *slots_open_one(struct slots_rig *rig, struct slots_opened *opened, u32 slab)
+{
+	bool quick = slots_per_slab(rig) >= 4;
+
+	REQUIRE_NULL(slots_give(rig, slab, slots_per_slab(rig) - 1));
+	REQUIRE(slots_given(opened, rig->slab[slab]) == quick);
+	if (quick)
+		return NULL;
+	slots_open(&rig->rack, opened);
+	slots_settle(&rig->rack, rig->slab[slab]);
+	return NULL;
+}
+
+static const char *slots_opened_of(struct slots_rig *rig)
+{
+	u32 i, slots = slots_per_slab(rig);
+	struct slots_opened opened;
+
+	slots_opened_init(&opened, &class_table[rig->class]);
+	for (i = 0; i < 4; i++)
+		REQUIRE_NULL(slots_fill(rig, i, slots));
+	REQUIRE_NULL(slots_open_one(rig, &opened, 0));
+	slots_open(&rig->rack, &opened);
+	REQUIRE_NULL(slots_consistent(rig, 1));
+	if (slots < 2)
+		return NULL;
+	for (i = 1; i < 4; i++)
+		REQUIRE_NULL(slots_open_one(rig, &opened, i));
+	slots_open(&rig->rack, &opened);
+	slots_open(&rig->rack, &opened);
+	REQUIRE_NULL(slots_consistent(rig, 4));
+	/* The one opened last comes first. */
+	REQUIRE(slots_take(&rig->rack, rig->offset, 4) == 4);
+	for (i = 0; i < 4; i++)
+		REQUIRE(rig->offset[i] == slot_offset(rig, 3 - i, slots - 1));
+	return slots_consistent(rig, 0);
+}
+
+static const char *slots_opened_all(void)
+{
+	struct slots_rig *rig;
+	u32 class;
+
+	for (class = 1; class < CLASS_COUNT; class++) {
+		rig = slots_rig_make(class, 4);
+		REQUIRE(rig);
+		REQUIRE_NULL(slots_opened_of(rig));
 		slots_rig_free(rig);
 	}
 	return NULL;
@@ -406,6 +459,7 @@ static const struct core_case slots_cases[] = {
 	{ "the slab held back is used last", slots_held_last },
 	{ "a slab of few slots goes from empty to full and back", slots_single },
 	{ "interior and free slots are refused, in every class", slots_refusals },
+	{ "full slabs that get a slot come first, the last in front", slots_opened_all },
 	{ "the slab held back is let go when it was not needed", slots_aged },
 	{ "pages are dirty from their first slot on, idle without a live one", slots_dirty_all },
 	{ "slots on pages that hold memory come first, in every class", slots_prefer_all },

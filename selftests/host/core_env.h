@@ -28,11 +28,13 @@
 #endif
 #include <urcu/urcu-bp.h>
 
+typedef int16_t s16;
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
+#define S16_MAX		INT16_MAX
 #define U16_MAX		UINT16_MAX
 #define U32_MAX		UINT32_MAX
 #define U64_MAX		UINT64_MAX
@@ -76,6 +78,16 @@ typedef uint64_t u64;
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 
 #define __ffs64(word)	((u32)__builtin_ctzll(word))
+static inline bool __test_and_set_bit(u64 bit, unsigned long *words)
+{
+	unsigned long mask = 1UL << bit % 64;
+
+	if (words[bit / 64] & mask)
+		return true;
+	words[bit / 64] |= mask;
+	return false;
+}
+
 #define hweight64(word)	((u32)__builtin_popcountll(word))
 
 static inline u32 fls64(u64 word)
@@ -195,6 +207,44 @@ static inline void list_del_init(struct list_head *item)
 
 #define list_del(item)	list_del_init(item)
 
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+#define INIT_HLIST_HEAD(head)	((head)->first = NULL)
+#define hlist_empty(head)	(!(head)->first)
+
+static inline void INIT_HLIST_NODE(struct hlist_node *item)
+{
+	item->next = NULL;
+	item->pprev = NULL;
+}
+
+static inline void hlist_add_head(struct hlist_node *item, struct hlist_head *head)
+{
+	item->next = head->first;
+	if (item->next)
+		item->next->pprev = &item->next;
+	head->first = item;
+	item->pprev = &head->first;
+}
+
+/* Of an item that is on no list, too. */
+static inline void hlist_del_init(struct hlist_node *item)
+{
+	if (!item->pprev)
+		return;
+	WARN_ON_ONCE(*item->pprev != item || (item->next && item->next->pprev != &item->next));
+	*item->pprev = item->next;
+	if (item->next)
+		item->next->pprev = item->pprev;
+	INIT_HLIST_NODE(item);
+}
+
 #define container_of(pointer, type, member) \
 	((type *)((char *)(pointer) - offsetof(type, member)))
 #define list_entry(pointer, type, member) \
@@ -205,6 +255,13 @@ static inline void list_del_init(struct list_head *item)
 	for (item = list_entry((list)->next, typeof(*item), member);	\
 	     &item->member != (list);					\
 	     item = list_entry(item->member.next, typeof(*item), member))
+
+#define hlist_entry(pointer, type, member) \
+	container_of(pointer, type, member)
+#define hlist_for_each_entry(item, head, member)				\
+	for (struct hlist_node *hlist_at = (head)->first;			\
+	     hlist_at && (item = hlist_entry(hlist_at, typeof(*item), member), 1); \
+	     hlist_at = hlist_at->next)
 
 /* The lock. */
 
