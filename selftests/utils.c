@@ -39,11 +39,53 @@ int _try_control(void)
 	return fd < 0 ? -errno : fd;
 }
 
+void (*before_call)(int fd, unsigned long cmd);
+
 int _try_call(int fd, unsigned long cmd, const void *arg)
 {
-	int ret = ioctl(fd, cmd, arg);
+	int ret;
 
+	if (before_call)
+		before_call(fd, cmd);
+	ret = ioctl(fd, cmd, arg);
 	return ret < 0 ? -errno : ret;
+}
+
+bool is_command(unsigned int nr)
+{
+	switch (nr) {
+	case SHMZONE_CMD_INFO:
+	case SHMZONE_CMD_CREATE:
+	case SHMZONE_CMD_OPEN:
+	case SHMZONE_CMD_UNLINK:
+	case SHMZONE_CMD_ALLOC:
+	case SHMZONE_CMD_FREE:
+	case SHMZONE_CMD_QUERY:
+	case SHMZONE_CMD_STAT:
+	case SHMZONE_CMD_CLASS_STAT:
+	case SHMZONE_CMD_CACHE_REFILL:
+	case SHMZONE_CMD_CACHE_DRAIN:
+	case SHMZONE_CMD_CACHE_RECLAIM:
+	case SHMZONE_CMD_CACHE_CLIENT:
+	case SHMZONE_CMD_CACHE_SYNC:
+	case SHMZONE_CMD_GIVE:
+	case SHMZONE_CMD_OFFER:
+	case SHMZONE_CMD_TAKE:
+	case SHMZONE_CMD_WALK:
+	case SHMZONE_CMD_LINK:
+	case SHMZONE_CMD_ROOT_GET:
+	case SHMZONE_CMD_ROOT_SET:
+	case SHMZONE_CMD_ROOT_LIST:
+	case SHMZONE_CMD_LIST:
+	case SHMZONE_CMD_PERMIT:
+	case SHMZONE_CMD_REOPEN:
+	case SHMZONE_CMD_SET_LIMIT:
+	case SHMZONE_CMD_ADD_SEALS:
+	case SHMZONE_CMD_GET_SEALS:
+		return true;
+	default:
+		return false;
+	}
 }
 
 int _try_create(int control, __u64 bytes)

@@ -44,6 +44,10 @@ const char *fresh_name(void);
 /* Descriptors. */
 int _try_control(void);
 int _try_call(int fd, unsigned long cmd, const void *arg);
+/* NULL, or called before each of these. */
+extern void (*before_call)(int fd, unsigned long cmd);
+/* Whether a command has that number; CHECK, which few kernels have, is none. */
+bool is_command(unsigned int nr);
 int _try_create(int control, __u64 bytes);
 int _try_create_limited(int control, __u64 bytes, __u64 limit);
 int _try_create_kind(int control, __u32 kind, __u64 bytes, __u64 limit);
