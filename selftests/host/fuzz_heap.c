@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzzing of the heap: bytes choose operations, the model says what to expect.
+ * Fuzzing of the heap, its owners and the caches that are filled from it: bytes choose
+ * operations and what hostile threads write, the model says what to expect.
  */
 #include "model.h"
 #include "../../kmod/core/heap.h"
@@ -40,13 +41,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct model_source source = { .next = next_input, .data = data, .size = size };
 	u64 count = pages[next_input(&source, ARRAY_SIZE(pages))];
 	struct model *model;
-	bool releases;
+	bool releases, owned;
 	u32 i;
 
 	heap_shards = 1 + next_input(&source, 2) * 2;
 	host_contend(heap_shards > 1 ? 1 : 0);
 	releases = next_input(&source, 2);
-	model = model_create(count, count, releases, next_input(&source, 2));
+	owned = next_input(&source, 2);
+	model = model_create(count, count, releases, owned, next_input(&source, 2));
 
 	for (i = 0; i < STEPS_MAX && source.size; i++)
 		require(model_step(model, &source));

@@ -248,7 +248,7 @@ static const struct heap_ops model_ops_releasing = {
 
 /* Life. */
 
-struct model *model_create(u64 pages, u64 limit, bool releases, bool owned)
+struct model *model_create(u64 pages, u64 limit, bool releases, bool owned, bool hostile)
 {
 	struct model *model = calloc(1, sizeof(*model));
 
@@ -258,6 +258,7 @@ struct model *model_create(u64 pages, u64 limit, bool releases, bool owned)
 	model->heap = heap_create(pages, limit, releases ? &model_ops_releasing : &model_ops,
 				  model);
 	model->owned = owned;
+	model->hostile = hostile;
 	if (owned && heap_enable_owners(model->heap))
 		complain(model, "model: no memory for owners");
 	return model;
@@ -267,6 +268,7 @@ static void model_free(struct model *model)
 {
 	u32 i;
 
+	model_free_caches(model);
 	heap_destroy(model->heap);
 	for (i = 0; i < model->runs; i++)
 		free_run(&model->run[i]);
@@ -435,6 +437,7 @@ const char *model_check(struct model *model)
 	REQUIRE(!model->ended && !model->remarked);
 	REQUIRE_NULL(check_walk(model));
 	REQUIRE_NULL(check_touches(model));
+	REQUIRE_NULL(model_check_caches(model));
 	REQUIRE_NULL(heap_check(model->heap));
 	REQUIRE_NULL(check_objects(model));
 	if (model->pages <= MODEL_DIRTY)
@@ -464,7 +467,8 @@ const char *model_destroy(struct model *model)
 	const char *error;
 	u32 slot;
 
-	error = model_check(model) ?: model_end_owners(model);
+	error = model_check(model) ?: model_end_owners(model) ?:
+		model_end_caches(model, NOBODY, false);
 	while (!error && model->runs) {
 		struct model_run *run = &model->run[model->runs - 1];
 

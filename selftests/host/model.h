@@ -6,6 +6,7 @@
  * have, as the heap's callbacks report them, and a byte for each slot. From
  * these it predicts the answer to every call: which frees are refused and
  * why, whether a request may fail, where the lowest free run is, all figures.
+ * Of the caches that are filled from the heap it has an image of all their memory.
  *
  * Operations are chosen by a source of numbers, random or from a fuzzer.
  */
@@ -36,8 +37,9 @@ struct model;
  * @limit: its limit
  * @releases: it has a release callback
  * @owned: it has owners
+ * @hostile: threads write into their caches what they like
  */
-struct model *model_create(u64 pages, u64 limit, bool releases, bool owned);
+struct model *model_create(u64 pages, u64 limit, bool releases, bool owned, bool hostile);
 
 /**
  * model_step() - one operation, chosen by the source

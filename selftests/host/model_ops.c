@@ -66,13 +66,15 @@ static u64 choose_live(struct model *model, struct model_source *source)
 			continue;
 		slots = model_slots(run);
 		slot = model_choose(source, slots);
-		taken = memchr(run->taken + slot, 1, slots - slot) ?: memchr(run->taken, 1, slot);
-		return model_slot_offset(run, taken - run->taken);
+		taken = memchr(run->taken + slot, TAKEN, slots - slot) ?:
+			memchr(run->taken, TAKEN, slot);
+		if (taken)
+			return model_slot_offset(run, taken - run->taken);
 	}
 	return model_choose(source, model->pages << PAGE_SHIFT);
 }
 
-u64 model_choose_offset(struct model *model, struct model_source *source)
+static u64 choose_offset(struct model *model, struct model_source *source)
 {
 	switch (model_choose(source, 16)) {
 	case 0:
@@ -90,6 +92,11 @@ u64 model_choose_offset(struct model *model, struct model_source *source)
 	default:
 		return choose_live(model, source);
 	}
+}
+
+u64 model_choose_offset(struct model *model, struct model_source *source)
+{
+	return model_leave_alone(model, choose_offset(model, source));
 }
 
 /* Allocating. */
@@ -132,7 +139,7 @@ static const char *note_object(struct model *model, const struct heap_request *r
 	slot = (offset - (run->first << PAGE_SHIFT)) / model_slot_bytes(run);
 	REQUIRE(slot < model_slots(run) && model_slot_offset(run, slot) == offset);
 	REQUIRE(!run->taken[slot]);
-	run->taken[slot] = 1;
+	run->taken[slot] = TAKEN;
 	run->who[slot] = run->owner;
 	run->offered[slot] = 0;
 	run->parent[slot] = 0;
@@ -161,7 +168,6 @@ static const char *alloc_once(struct model *model, const struct heap_request *re
 			      u32 fail_nth, bool *injected)
 {
 	u32 class = class_for(max(request->bytes, 1ULL), request->align);
-	u64 offsets[HEAP_BATCH_MAX + 1];
 	int i, got;
 
 	*injected = false;
@@ -171,8 +177,9 @@ static const char *alloc_once(struct model *model, const struct heap_request *re
 	model->wanted.n = class ? class_table[class].slab_pages :
 			  request->bytes / PAGE_SIZE + !!(request->bytes % PAGE_SIZE);
 	host_fail_nth(fail_nth);
-	got = heap_alloc(model->heap, request, offsets, n);
+	got = heap_alloc(model->heap, request, model->got, n);
 	*injected = host_failed();
+	model->gots = max(got, 0);
 	REQUIRE(!model->ended);
 	if (!request_valid(model, request, n)) {
 		REQUIRE(got == -EINVAL);
@@ -180,21 +187,27 @@ static const char *alloc_once(struct model *model, const struct heap_request *re
 	}
 	REQUIRE(got && got <= (int)n);
 	for (i = 0; i < got; i++)
-		REQUIRE_NULL(note_object(model, request, offsets[i]));
+		REQUIRE_NULL(note_object(model, request, model->got[i]));
 	if (got < 0)
 		REQUIRE(got == -ENOMEM || got == model->prepare_fails);
 	if (got < (int)n && !*injected && !model->prepare_fails)
 		REQUIRE(no_room(model, class, request->group, model->wanted.owner,
 				model->wanted.n));
-	note_figures(model, request->group, n, max(got, 0), *injected);
+	note_figures(model, request->group, n, model->gots, *injected);
 	model->wanted.n = 0;
 	return model->error;
+}
+
+const char *model_alloc(struct model *model, const struct heap_request *request, u32 n)
+{
+	bool injected;
+
+	return alloc_once(model, request, n, 0, &injected);
 }
 
 static const char *step_alloc(struct model *model, struct model_source *source)
 {
 	struct heap_request request;
-	bool injected;
 	u32 n = 1;
 
 	choose_request(model, source, &request);
@@ -206,7 +219,7 @@ static const char *step_alloc(struct model *model, struct model_source *source)
 		return NULL;
 	if (!model_choose(source, 16))
 		model->prepare_fails = -EIO;
-	REQUIRE_NULL(alloc_once(model, &request, n, 0, &injected));
+	REQUIRE_NULL(model_alloc(model, &request, n));
 	model->prepare_fails = 0;
 	return NULL;
 }
@@ -337,8 +350,8 @@ static void predict_batch(struct model *model, u32 freer, const u64 *offsets, u3
 			note_parent_free(model, offsets[i]);
 }
 
-static const char *free_batch(struct model *model, u32 freer, const u64 *offsets, u32 n,
-			      u64 bytes)
+const char *model_free_batch(struct model *model, u32 freer, const u64 *offsets, u32 n,
+			     u64 bytes)
 {
 	enum heap_refusal refusal[HEAP_BATCH_MAX];
 	u32 i, freed = 0, first = n, bad = ~0U;
@@ -372,7 +385,7 @@ const char *model_free_one(struct model *model, u64 offset)
 
 	if (model_object_at(model, offset, &object))
 		freer = model_who(model, &object);
-	return free_batch(model, freer, &offset, 1, 0);
+	return model_free_batch(model, freer, &offset, 1, 0);
 }
 
 static const char *step_free(struct model *model, struct model_source *source)
@@ -393,7 +406,7 @@ static const char *step_free(struct model *model, struct model_source *source)
 		bytes = model_slot_bytes(run) - model_choose(source, 16);
 	else if (!model_choose(source, 16))
 		bytes = choose_log(source, ~0ULL);
-	return free_batch(model, freer, offsets, n, bytes);
+	return model_free_batch(model, freer, offsets, n, bytes);
 }
 
 /* Frees neighbours, as a program does that drops what it made together. */
@@ -408,9 +421,9 @@ static const char *step_free_run(struct model *model, struct model_source *sourc
 	run = &model->run[model_choose(source, model->runs)];
 	slots = model_slots(run);
 	for (slot = model_choose(source, slots); slot < slots && n < HEAP_BATCH_MAX; slot++)
-		if (run->taken[slot])
+		if (run->taken[slot] == TAKEN)
 			offsets[n++] = model_slot_offset(run, slot);
-	return n ? free_batch(model, run->left ? NOBODY : run->owner, offsets, n, 0) : NULL;
+	return n ? model_free_batch(model, run->left ? NOBODY : run->owner, offsets, n, 0) : NULL;
 }
 
 /* The rest. */
@@ -465,6 +478,8 @@ const char *model_step(struct model *model, struct model_source *source)
 
 	if (model->owned && !model_choose(source, 4))
 		return model_step_owners(model, source);
+	if (!model_choose(source, 3))
+		return model_step_caches(model, source);
 	if (kind < 40)
 		return step_alloc(model, source);
 	if (kind < 75)

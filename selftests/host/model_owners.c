@@ -53,10 +53,12 @@ static void note_end(struct model *model, u32 owner)
 	}
 }
 
-static const char *end(struct model *model, u32 owner)
+/* What is in caches of its own is given back before, or goes with all the rest. */
+static const char *end(struct model *model, u32 owner, bool forgets)
 {
 	u32 steps = 0;
 
+	REQUIRE_NULL(model_end_caches(model, owner, forgets));
 	note_end(model, owner);
 	while (heap_owner_end(model->heap, model->owner[owner])) {
 		REQUIRE(steps++ < 100000);
@@ -74,7 +76,7 @@ const char *model_end_owners(struct model *model)
 
 	for (owner = 1; owner <= MODEL_OWNERS; owner++)
 		if (model->owner[owner])
-			REQUIRE_NULL(end(model, owner));
+			REQUIRE_NULL(end(model, owner, false));
 	return NULL;
 }
 
@@ -239,7 +241,7 @@ static const char *step_link(struct model *model, struct model_source *source)
 	if (model_choose(source, 8) && model_object_at(model, offset, &object))
 		owner = model_who(model, &object);
 	if (model_choose(source, 4) && model->parent[owner])
-		to = model->parent[owner];
+		to = model_leave_alone(model, model->parent[owner]);
 	if (owner == NOBODY)
 		return NULL;
 	model->parent[owner] = to;
@@ -255,7 +257,7 @@ const char *model_step_owners(struct model *model, struct model_source *source)
 	if (!model->owner[owner])
 		return create(model, owner, model_choose(source, 4));
 	if (!model_choose(source, 40))
-		return end(model, owner);
+		return end(model, owner, model_choose(source, 2));
 	if (!model_choose(source, 3))
 		return step_link(model, source);
 	return step_change(model, source);

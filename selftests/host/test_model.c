@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Long random sequences of operations on the heap, against the model.
+ * Long random sequences of operations on the heap, its owners and caches, against the
+ * model.
  *
  *	test_model [OPERATIONS SEED]
  *
@@ -22,6 +23,7 @@ static const struct {
 	u32 shards;
 	bool releases;
 	bool owned;
+	bool hostile;
 } cases[] = {
 	{ "a heap of one usable page", 2, 2, 2000, 1 },
 	{ "a heap of ten pages", 10, 10, 10000, 1 },
@@ -45,13 +47,19 @@ static const struct {
 	{ "owned, the largest heap", 1ULL << 32, 1ULL << 32, 10000, 1, false, true },
 	{ "owned and releasing, a heap of some chunks", 5000, 5000, 20000, 1, true, true },
 	{ "owned and releasing, three shards in a small heap", 300, 300, 20000, 3, true, true },
+	{ "hostile, a heap of a chunk and a page", 513, 513, 20000, 1, false, false, true },
+	{ "hostile, the largest heap", 1ULL << 32, 1ULL << 32, 10000, 1, false, false, true },
+	{ "hostile and releasing, three shards in a small heap", 300, 300, 20000, 3, true, false,
+	  true },
+	{ "hostile and owned, a heap of some chunks", 5000, 5000, 20000, 1, false, true, true },
+	{ "hostile, owned and releasing, a small heap", 300, 300, 20000, 1, true, true, true },
 };
 
 static const char *run(u32 at, u32 steps, u64 seed)
 {
 	struct model_source source = { .next = next_random, .seed = seed };
 	struct model *model = model_create(cases[at].pages, cases[at].limit, cases[at].releases,
-					   cases[at].owned);
+					   cases[at].owned, cases[at].hostile);
 	const char *error = NULL, *left;
 	u32 i;
 
