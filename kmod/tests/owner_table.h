@@ -449,7 +449,10 @@ static const char *owner_orphans_of(struct owner_rig *r, bool one, bool all)
 	}
 	for (i = 0; i < 2; i++)
 		REQUIRE(!heap_give(r->heap, r->two, a[i], NULL));
+	while (heap_age(r->heap))
+		;
 	REQUIRE(owner_free(r, freer, a[0]) == 1 && owner_free(r, freer, a[1]) == 1);
+	REQUIRE(heap_is_ageing(r->heap));
 	REQUIRE(!heap_free_orphans(r->heap, r->two));
 	REQUIRE(!heap_free_orphans(r->heap, one ? NULL : r->one));
 	/* Longer than for anything else. */
@@ -471,6 +474,24 @@ static const char *owner_orphans(void)
 	REQUIRE_NULL(owner_orphans_of(&r, false, true));
 	REQUIRE_NULL(owner_orphans_of(&r, true, false));
 	REQUIRE_NULL(owner_orphans_of(&r, false, false));
+	return owner_rig_free(&r);
+}
+
+/* As its parent may be given away, the mark of a span that is tied names nobody. */
+static const char *owner_tied_span(void)
+{
+	struct owner_rig r;
+	u64 a, span, tag;
+
+	REQUIRE_NULL(owner_rig_make(&r, 1000));
+	a = owner_alloc(&r, r.one, 64);
+	span = owner_alloc(&r, r.one, 100000);
+	tag = heap_owner_tag(r.one);
+	REQUIRE(HEAP_MARK_TAG(mark_at(&r, span)) == tag);
+	REQUIRE(!heap_link(r.heap, r.one, span, a));
+	REQUIRE(!HEAP_MARK_TAG(mark_at(&r, span)));
+	REQUIRE(!heap_unlink(r.heap, r.one, span));
+	REQUIRE(HEAP_MARK_TAG(mark_at(&r, span)) == tag);
 	return owner_rig_free(&r);
 }
 
@@ -536,6 +557,7 @@ static const struct core_case owner_cases[] = {
 	{ "what is tied to a parent goes with it", owner_parents },
 	{ "children by the hundred go in batches", owner_children_go },
 	{ "who frees a parent sees to its children", owner_orphans },
+	{ "a span that is tied", owner_tied_span },
 	{ "a heap ends in which much is tied", owner_kin_at_the_end },
 	{ "owners cost at most four bytes a page", owner_budget },
 };

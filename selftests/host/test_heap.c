@@ -224,6 +224,85 @@ static const char *meanwhile_lowered(void)
 	return NULL;
 }
 
+/* What is to be tied changes while there is an allocation for that. */
+static struct owner_rig tie;
+static u64 tie_parent, tie_child, tie_other;
+static bool tie_changed;
+
+static void tie_give_parent(void)
+{
+	tie_changed = !heap_give(tie.heap, tie.one, tie_parent, tie.two);
+}
+
+static void tie_free_parent(void)
+{
+	tie_changed = owner_free(&tie, tie.one, tie_parent) == 1;
+}
+
+static void tie_tie_parent(void)
+{
+	tie_changed = !heap_link(tie.heap, tie.one, tie_parent, tie_other);
+}
+
+static void tie_give_child(void)
+{
+	tie_changed = !heap_give(tie.heap, tie.one, tie_child, tie.two);
+}
+
+static const char *tie_meanwhile(u64 bytes, bool kin, void (*call)(void), int want)
+{
+	u32 nth, changes = 0;
+	int ret;
+
+	for (nth = 1; nth < 8; nth++) {
+		REQUIRE_NULL(owner_rig_make(&tie, 1000));
+		tie_parent = owner_alloc(&tie, tie.one, bytes);
+		tie_child = owner_alloc(&tie, tie.one, bytes);
+		tie_other = owner_alloc(&tie, tie.one, bytes);
+		if (kin)
+			REQUIRE(!heap_link(tie.heap, tie.one, tie_other, tie_child) &&
+				!heap_unlink(tie.heap, tie.one, tie_other));
+		tie_changed = false;
+		host_meanwhile(nth, call);
+		ret = heap_link(tie.heap, tie.one, tie_child, tie_parent);
+		host_meanwhile(0, NULL);
+		REQUIRE(ret == (tie_changed ? want : 0));
+		changes += tie_changed;
+		REQUIRE_NULL(heap_check(tie.heap));
+		REQUIRE_NULL(owner_rig_free(&tie));
+	}
+	/* Once for each of the two at least. */
+	REQUIRE(changes >= 2);
+	return NULL;
+}
+
+static const char *tie_slots_and_spans(void (*call)(void), int want)
+{
+	return tie_meanwhile(100, false, call, want) ?: tie_meanwhile(100, true, call, want) ?:
+	       tie_meanwhile(100000, false, call, want) ?:
+	       tie_meanwhile(100000, true, call, want);
+}
+
+static const char *meanwhile_parent_given(void)
+{
+	return tie_slots_and_spans(tie_give_parent, -EPERM);
+}
+
+static const char *meanwhile_parent_freed(void)
+{
+	return tie_slots_and_spans(tie_free_parent, -EINVAL);
+}
+
+static const char *meanwhile_parent_tied(void)
+{
+	return tie_slots_and_spans(tie_tie_parent, -EBUSY);
+}
+
+static const char *meanwhile_child_given(void)
+{
+	return tie_slots_and_spans(tie_give_child, -EPERM);
+}
+
 static const struct core_case host_cases[] = {
 	{ "two threads make the top row longer at the same time", row_by_two },
 	{ "the limit is lowered meanwhile", meanwhile_lowered },
@@ -231,6 +310,10 @@ static const struct core_case host_cases[] = {
 	{ "another takes a span of the length meanwhile", meanwhile_same_span },
 	{ "another takes most of the heap meanwhile", meanwhile_huge_span },
 	{ "another frees what lies before meanwhile", meanwhile_freed },
+	{ "a parent is given away meanwhile", meanwhile_parent_given },
+	{ "a parent is freed meanwhile", meanwhile_parent_freed },
+	{ "a parent is tied to another meanwhile", meanwhile_parent_tied },
+	{ "a child is given away meanwhile", meanwhile_child_given },
 	{ "creating a heap while memory fails", fail_create },
 	{ "the first slab while memory fails", fail_first_slab },
 	{ "the first span while memory fails", fail_first_span },
