@@ -20,6 +20,7 @@
 /* Between this process and a child. */
 struct note {
 	int zone;
+	struct shmzone_cache *caches;
 	__u64 client;
 	__u64 parent;
 	__u64 child;
@@ -192,26 +193,63 @@ TEST_F(owned_link, a_message_is_handed_on_as_one)
 	}
 }
 
-/* A pool of very many, freed by one call, and by the end of its owner. */
-TEST_F(owned_link, very_many_children)
+/* An object with very many children. */
+static bool make_pool(int zone, __u64 *parent)
 {
 	static __u64 offsets[BATCH];
-	__u64 parent;
-	int round, i;
+	int i;
 
-	for (round = 0; round < 2; round++) {
-		parent = alloc(self->zone, 64);
-		for (i = 0; i < MANY / (kernel_debugs() ? 20 : 1); i += BATCH) {
-			alloc_objects(self->zone, 64, BATCH, offsets);
-			ASSERT_EQ(BATCH, _try_link_all(self->zone, offsets, BATCH, parent));
-		}
-		if (!round) {
-			free_at(self->zone, parent);
-			ASSERT_EQ(0, stat_of(self->zone).out_live_objects);
-		}
-	}
+	if (_try_alloc(zone, 64, 1, parent) != 1)
+		return false;
+	for (i = 0; i < MANY / (kernel_debugs() ? 20 : 1); i += BATCH)
+		if (_try_alloc(zone, 64, BATCH, offsets) != BATCH ||
+		    _try_link_all(zone, offsets, BATCH, *parent) != BATCH)
+			return false;
+	return true;
+}
+
+/* It is freed by one call, and by the end of its owner. */
+TEST_F(owned_link, very_many_children)
+{
+	__u64 parent;
+
+	ASSERT_TRUE(make_pool(self->zone, &parent));
+	free_at(self->zone, parent);
+	ASSERT_EQ(0, stat_of(self->zone).out_live_objects);
+	ASSERT_TRUE(make_pool(self->zone, &parent));
 	ASSERT_EQ(0, munmap(self->caches, SHMZONE_CACHE_BYTES));
 	ASSERT_EQ(0, _try_sync(self->zone, self->client, 2 * LONG_NS));
+	ASSERT_EQ(0, stat_of(self->zone).out_live_objects);
+}
+
+/* Without caches it owns nothing, and nothing is freed at its end. */
+static int frees_a_pool(void *arg)
+{
+	struct note *note = arg;
+
+	munmap(note->caches, SHMZONE_CACHE_BYTES);
+	return _try_free_at(note->zone, note->parent) != 1;
+}
+
+/* The children of what was nobody's are left, then, to the zone's own work. */
+TEST_F(owned_link, killed_while_very_many_children_go)
+{
+	struct note *note = self->note;
+	__u64 all;
+	pid_t child;
+	int i;
+
+	note->caches = self->caches;
+	ASSERT_TRUE(make_pool(self->zone, &note->parent));
+	ASSERT_EQ(0, _try_handover(self->zone, SHMZONE_GIVE, note->parent, 0));
+	all = stat_of(self->zone).out_live_objects;
+	child = start_child(frees_a_pool, note);
+	while (stat_of(self->zone).out_live_objects == all)
+		;
+	kill(child, SIGKILL);
+	end_child(child);
+	for (i = 0; i < 6000 && stat_of(self->zone).out_live_objects; i++)
+		usleep(10000);
 	ASSERT_EQ(0, stat_of(self->zone).out_live_objects);
 }
 
