@@ -46,6 +46,13 @@ static u64 *word(const struct magazines *m, u32 i)
 	return m->page[page_of(i)] + (MAGAZINE_HEAD_BYTES + i * sizeof(u64)) % PAGE_SIZE;
 }
 
+/* How many of @n words from @i on are on the same page as the first. */
+static u32 on_page(u32 i, u32 n)
+{
+	return min_t(u64, n, PAGE_SIZE / sizeof(u64) -
+			     (MAGAZINE_HEAD_BYTES / sizeof(u64) + i) % (PAGE_SIZE / sizeof(u64)));
+}
+
 static struct cache_bin *bin_of(const struct magazines *m, u32 bin)
 {
 	return &magazines_head(m)->bin[bin];
@@ -187,16 +194,71 @@ u32 magazine_used(struct magazines *m, u32 bin)
 	return 0;
 }
 
+/* Words from @i on, in the order of the offsets, and the other way round. */
+
+static void words_read(const struct magazines *m, u32 i, u64 *offsets, u32 n)
+{
+	const u64 *from;
+	u32 k, len;
+
+	for (; n; i += len, offsets += len, n -= len) {
+		len = on_page(i, n);
+		from = word(m, i);
+		for (k = 0; k < len; k++)
+			offsets[k] = READ_ONCE(from[k]);
+	}
+}
+
+static void words_read_back(const struct magazines *m, u32 i, u64 *offsets, u32 n)
+{
+	const u64 *from;
+	u32 k, len;
+
+	for (; n; i += len, n -= len) {
+		len = on_page(i, n);
+		from = word(m, i);
+		for (k = 0; k < len; k++)
+			offsets[n - 1 - k] = READ_ONCE(from[k]);
+	}
+}
+
+static void words_write_back(const struct magazines *m, u32 i, const u64 *offsets, u32 n)
+{
+	u32 k, len;
+	u64 *to;
+
+	for (; n; i += len, n -= len) {
+		len = on_page(i, n);
+		to = word(m, i);
+		for (k = 0; k < len; k++)
+			WRITE_ONCE(to[k], offsets[n - 1 - k]);
+	}
+}
+
+/* Moves @n words down from @from to @to. */
+static void words_move(const struct magazines *m, u32 to, u32 from, u32 n)
+{
+	const u64 *source;
+	u32 k, len;
+	u64 *target;
+
+	for (; n; to += len, from += len, n -= len) {
+		len = on_page(to, on_page(from, n));
+		source = word(m, from);
+		target = word(m, to);
+		for (k = 0; k < len; k++)
+			WRITE_ONCE(target[k], READ_ONCE(source[k]));
+	}
+}
+
 u32 magazine_put(struct magazines *m, u32 bin, const u64 *offsets, u32 n)
 {
 	const struct magazine *magazine = &m->magazine[bin];
 	u32 used = magazine_used(m, bin);
-	u32 i;
 
 	n = min(n, magazine->capacity - used);
 	/* The last word is taken first. */
-	for (i = 0; i < n; i++)
-		WRITE_ONCE(*word(m, magazine->base + used + i), offsets[n - 1 - i]);
+	words_write_back(m, magazine->base + used, offsets, n);
 	show(m, bin, used + n);
 	return n;
 }
@@ -205,14 +267,10 @@ u32 magazine_take_old(struct magazines *m, u32 bin, u64 *offsets, u32 n)
 {
 	const struct magazine *magazine = &m->magazine[bin];
 	u32 used = magazine_used(m, bin);
-	u32 i;
 
 	n = min(n, used);
-	for (i = 0; i < n; i++)
-		offsets[i] = READ_ONCE(*word(m, magazine->base + i));
-	for (i = n; i < used; i++)
-		WRITE_ONCE(*word(m, magazine->base + i - n),
-			   READ_ONCE(*word(m, magazine->base + i)));
+	words_read(m, magazine->base, offsets, n);
+	words_move(m, magazine->base, magazine->base + n, used - n);
 	show(m, bin, used - n);
 	return n;
 }
@@ -221,11 +279,9 @@ u32 magazine_take(struct magazines *m, u32 bin, u64 *offsets, u32 n)
 {
 	const struct magazine *magazine = &m->magazine[bin];
 	u32 used = magazine_used(m, bin);
-	u32 i;
 
 	n = min(n, used);
-	for (i = 0; i < n; i++)
-		offsets[i] = READ_ONCE(*word(m, magazine->base + used - 1 - i));
+	words_read_back(m, magazine->base + used - n, offsets, n);
 	show(m, bin, used - n);
 	return n;
 }
