@@ -117,7 +117,7 @@ u64 dir_get(const struct dir *dir, u64 page)
 {
 	struct dir_view view = dir_view(dir);
 
-	return dir_look(view.node, view.height, page);
+	return READ_ONCE(*dir_where(view.node, view.height, page));
 }
 
 /* dir_next() below one slot, whose pages begin at @base. */

@@ -13,11 +13,10 @@
  * span however long. (Four bytes and a table of descriptors would save 0.1 %
  * of the memory in slabs, for one more cache line to look at on each free.)
  *
- * Looking up needs no lock: dir_look() may be called under rcu_read_lock() while
- * the directory changes. All else the caller
- * serialises. An entry is written after what it points to, and nodes that are
- * taken out are freed by core_free_rcu() alone; so must be the descriptors
- * that entries pointed to.
+ * Looking up needs no lock: dir_where() and the entry it leads to may be read
+ * under rcu_read_lock() while the directory changes. All else the caller serialises.
+ * An entry is written after what it points to, and nodes that are taken out are
+ * freed by core_free_rcu() alone; so must be the descriptors that entries pointed to.
  *
  * A node stays when its last entry goes, as the next one is likely to come
  * soon; dir_reap() takes out those that are empty. Nothing is allocated or
@@ -187,35 +186,42 @@ static inline const struct dir_node *dir_below(const struct dir_node *node, u64 
 }
 
 /**
- * dir_look() - the entry of a page
+ * dir_where() - where the entry of a page is
  * @node: the topmost node
  * @height: of the view; if it is a constant, this becomes a few instructions
  *
- * Returns 0 if there is none.
+ * If there is none, that is in &dir_nothing. To be read with READ_ONCE().
  */
-static __always_inline u64 dir_look(const struct dir_node *node, u32 height, u64 page)
+static __always_inline const u64 *dir_where(const struct dir_node *node, u32 height, u64 page)
 {
-	u64 top = page >> (DIR_NODE_SHIFT * height), slot;
+	u64 index = page >> (DIR_NODE_SHIFT * height), slot;
 
-	if (unlikely(top >= DIR_NODE_WORDS))
-		return 0;
-	slot = READ_ONCE(node->word[top]);
+	if (unlikely(index >= DIR_NODE_WORDS))
+		goto nothing;
 	if (height > 2) {
+		slot = READ_ONCE(node->word[index]);
 		if (unlikely(!slot))
-			return 0;
-		slot = READ_ONCE(dir_slot_node(slot)->word[dir_index(page, 2)]);
+			goto nothing;
+		node = dir_slot_node(slot);
+		index = dir_index(page, 2);
 	}
 	if (height > 1) {
+		slot = READ_ONCE(node->word[index]);
 		if (unlikely(!slot))
-			return 0;
-		slot = READ_ONCE(dir_slot_node(slot)->word[dir_index(page, 1)]);
+			goto nothing;
+		node = dir_slot_node(slot);
+		index = dir_index(page, 1);
 	}
 	if (height > 0) {
+		slot = READ_ONCE(node->word[index]);
 		if (unlikely(!slot))
-			return 0;
-		slot = READ_ONCE(dir_slot_node(slot)->word[dir_index(page, 0)]);
+			goto nothing;
+		node = dir_slot_node(slot);
+		index = dir_index(page, 0);
 	}
-	return slot;
+	return &node->word[index];
+nothing:
+	return &dir_nothing.word[0];
 }
 
 u64 dir_get(const struct dir *dir, u64 page);

@@ -6,10 +6,10 @@
  * bitmaps alone decide whether an object starts there, in time that does not
  * depend on the heap.
  *
- * First the slabs of all offsets of a batch are looked up and prefetched, as a
- * batch of long-lived objects finds none of them in the processor's cache; then
- * the slots are given back, one after the other. A processor has the look-ups of
- * many offsets on their way at once: it is the length of the two loops that counts.
+ * A batch passes through three short loops: the places of all directory entries
+ * are found, these are read, and the descriptors they point to, and the slots are
+ * given back. Each of them prefetches what the next will read, as a batch of
+ * long-lived objects finds none of it in the processor's cache.
  *
  * The slots of one shard are given back under its lock, then those of the next.
  * What is on no slab follows last, under the pages lock, which is dropped while the
@@ -31,6 +31,7 @@
  * @others: offsets that are on no slab
  * @other: their indices
  * @surplus: slabs that have become surplus
+ * @where: place of the directory entry of each offset
  * @slab: the slab of each offset, or &nobodys if there is none or it is done;
  *        behind the last NULL
  */
@@ -46,6 +47,7 @@ struct batch {
 	u32 others;
 	u8 other[HEAP_BATCH_MAX];
 	struct list_head surplus;
+	const u64 *where[HEAP_BATCH_MAX];
 	struct slab *slab[HEAP_BATCH_MAX + 1];
 };
 
@@ -100,40 +102,50 @@ static noinline void note_other(struct batch *batch, u32 i)
 	batch->other[batch->others++] = i;
 }
 
-static __always_inline void find_slabs(struct batch *batch, const struct dir_node *node,
-				       u32 height)
+static __always_inline void find_places(struct batch *batch, const struct dir_node *node,
+					u32 height)
 {
 	const u64 *offsets = batch->offsets;
+	u64 i, n = batch->n;
+
+	for (i = 0; i < n; i++) {
+		batch->where[i] = dir_where(node, height, offsets[i] >> PAGE_SHIFT);
+		prefetch(batch->where[i]);
+	}
+}
+
+/* Finds all places. With the height as a constant this is a short loop. */
+static void look_up_places(struct batch *batch)
+{
+	struct dir_view view = dir_view(&batch->heap->dir);
+
+	switch (view.height) {
+	case 0:
+		find_places(batch, view.node, 0);
+		break;
+	case 1:
+		find_places(batch, view.node, 1);
+		break;
+	case 2:
+		find_places(batch, view.node, 2);
+		break;
+	default:
+		find_places(batch, view.node, 3);
+	}
+}
+
+static void look_up_slabs(struct batch *batch)
+{
 	u64 i, n = batch->n, entry;
 
 	for (i = 0; i < n; i++) {
-		entry = dir_look(node, height, offsets[i] >> PAGE_SHIFT);
+		entry = READ_ONCE(*batch->where[i]);
 		if (unlikely(!dir_is_slab(entry))) {
 			note_other(batch, i);
 			continue;
 		}
 		batch->slab[i] = dir_slab_of(entry);
 		prefetch(batch->slab[i]);
-	}
-}
-
-/* Looks up all slabs. With the height as a constant this is a short loop. */
-static void look_up(struct batch *batch)
-{
-	struct dir_view view = dir_view(&batch->heap->dir);
-
-	switch (view.height) {
-	case 0:
-		find_slabs(batch, view.node, 0);
-		break;
-	case 1:
-		find_slabs(batch, view.node, 1);
-		break;
-	case 2:
-		find_slabs(batch, view.node, 2);
-		break;
-	default:
-		find_slabs(batch, view.node, 3);
 	}
 }
 
@@ -350,7 +362,8 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 	INIT_LIST_HEAD(&batch.surplus);
 
 	rcu_read_lock();
-	look_up(&batch);
+	look_up_places(&batch);
+	look_up_slabs(&batch);
 	while (batch_left(&batch))
 		give_slots(&batch);
 	rcu_read_unlock();
