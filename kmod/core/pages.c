@@ -47,9 +47,6 @@
 #include "pages.h"
 #include "pages_impl.h"
 
-/* Entries of a top row, unless the heap is smaller. */
-#define ROW_MIN		8ULL
-
 #define LINK_LEVEL_MASK	7ULL
 
 static_assert(TOP_SHIFT == SUM_FIELD_BITS);
@@ -164,10 +161,12 @@ static void chunk_init(struct pages_chunk *chunk, unsigned long state)
 
 static void node_init(struct pages_node *node, u32 level, unsigned long state)
 {
+	struct pages_entry absent;
 	u32 i;
 
+	entry_set_absent(&absent, level - 1, state);
 	for (i = 0; i < FANOUT; i++)
-		entry_set_absent(&node->entry[i], level - 1, state);
+		node->entry[i] = absent;
 	for (i = 0; i < GROUPS; i++)
 		node->group[i] = sum_free(GROUP * LEVEL_PAGES(level - 1));
 }
@@ -442,7 +441,7 @@ struct pages_want pages_wants(const struct pages *pages, u64 first, u64 n)
 		path_wants(pages, first + n, first, &want);
 
 	if (len > pages->row_len)
-		want.row_len = min_t(u64, max3(len, 2ULL * pages->row_len, ROW_MIN),
+		want.row_len = min_t(u64, max(len, 2ULL * pages->row_len),
 				     ((pages->count - 1) >> TOP_SHIFT) + 1);
 	return want;
 }
