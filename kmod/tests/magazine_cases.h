@@ -373,7 +373,7 @@ static u32 bin_on_two_pages(struct magazine_rig *rig)
 		    first * sizeof(u64) / PAGE_SIZE != last * sizeof(u64) / PAGE_SIZE)
 			return class;
 	}
-	return PAGE_SIZE < MAGAZINE_CACHE_BYTES / 4 ? 0 : RIG_CLASS;
+	return MAGAZINE_PAGES > 4 ? 0 : RIG_CLASS;
 }
 
 /* Compares with an array, while a hostile thread changes what it can. */
