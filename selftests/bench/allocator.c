@@ -126,6 +126,33 @@ const struct allocator *allocator_pool(void)
 	return load_stand_in(&pool, POOL_LIBRARY, POOL_BYTES) ? &pool : NULL;
 }
 
+#define NOTHING_OBJECTS	8192U
+
+static void *take_nothing(size_t bytes)
+{
+	static _Alignas(64) char objects[NOTHING_OBJECTS][POOL_BYTES];
+	static __thread u32 next;
+
+	(void)bytes;
+	return objects[next++ % NOTHING_OBJECTS];
+}
+
+static void drop_nothing(void *object)
+{
+	(void)object;
+}
+
+const struct allocator *allocator_nothing(void)
+{
+	static const struct allocator nothing = {
+		.name = "nothing",
+		.take = take_nothing,
+		.drop = drop_nothing,
+	};
+
+	return &nothing;
+}
+
 const char *allocator_lacks(u32 index)
 {
 	return index ? "did not load, is it installed?" : "libshmzone-host.so is not there";

@@ -81,6 +81,12 @@ struct shmz *allocator_zone(unsigned int kind);
 const struct allocator *allocator_boost(void);
 const struct allocator *allocator_pool(void);
 
+/*
+ * Takes none of a pattern's time: gives out the same objects of 64 bytes, more than
+ * are in use at a time, in turn. What a pattern takes with it, it takes with any.
+ */
+const struct allocator *allocator_nothing(void);
+
 /* Why there may be none. */
 const char *allocator_lacks(u32 index);
 
@@ -173,7 +179,7 @@ static void (*const name##_rounds[])(struct watch *watch, void *arg) = {	\
  * @bars: of the ratio to each peer, 0 for none
  * @best_bar: of the ratio to the best peer, 0 for none
  * @fewer_instructions: than tcmalloc is a bar too
- * @pool: allocator_pool() is one more
+ * @pool: allocator_pool() is one more, and allocator_nothing() to compare with
  */
 struct contest {
 	const char *where;

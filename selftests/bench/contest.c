@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * All allocators at one pattern, and what is reported of it: a line for each
- * peer. Where a bar is set for the best peer, that is the one with the smallest
- * median.
+ * peer, and one for what the pattern takes with no allocator at work. Where a bar is
+ * set for the best peer, that is the one with the smallest median.
  */
 #include "allocator.h"
 #include "guest.h"
@@ -46,20 +46,28 @@ void contest_beside_tcmalloc(struct contest *contest, double bar)
 	contest->bars[TCMALLOC] = bar;
 }
 
-/* The pool comes after the peers. */
+/* After the peers come the pool, and nothing. */
+#define POOL			ALLOCATORS
+#define NOTHING			(POOL + 1)
+#define CONTESTANTS_MAX		(NOTHING + 1)
+
 static u32 contestants(const struct contest *contest)
 {
-	return ALLOCATORS + contest->pool;
+	return contest->pool ? CONTESTANTS_MAX : ALLOCATORS;
 }
 
 static const struct allocator *load(const struct contest *contest, u32 index)
 {
-	return index < ALLOCATORS ? allocator_load(index, contest->charge) : allocator_pool();
+	if (index < ALLOCATORS)
+		return allocator_load(index, contest->charge);
+	return index == POOL ? allocator_pool() : allocator_nothing();
 }
 
 static const char *name_of(u32 index)
 {
-	return index < ALLOCATORS ? peers[index - 1].name : "rte_mempool";
+	if (index < ALLOCATORS)
+		return peers[index - 1].name;
+	return index == POOL ? "rte_mempool" : "nothing";
 }
 
 /* Returns an index of samples, or 0 if no peer was there. */
@@ -69,7 +77,7 @@ static u32 best_peer(const struct contest *contest, const struct sample *samples
 	u32 i, best = 0;
 
 	for (i = 1; i < contestants(contest); i++) {
-		if (!samples[i].rounds)
+		if (!samples[i].rounds || i == NOTHING)
 			continue;
 		median = estimate_of(samples[i].ns, samples[i].rounds).median;
 		if (median >= least)
@@ -134,10 +142,10 @@ void contest_report(const struct contest *contest, const struct sample *samples)
 
 void contest_run(const struct contest *contest)
 {
-	struct sample samples[ALLOCATORS + 1] = {}, measured[ALLOCATORS + 1];
-	struct side sides[ALLOCATORS + 1];
+	struct sample samples[CONTESTANTS_MAX] = {}, measured[CONTESTANTS_MAX];
+	struct side sides[CONTESTANTS_MAX];
 	const struct allocator *allocator;
-	u32 index[ALLOCATORS + 1], n = 0, i;
+	u32 index[CONTESTANTS_MAX], n = 0, i;
 
 	if (!allocator_load(0, contest->charge))
 		return report_lack(contest, 0);
