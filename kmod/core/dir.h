@@ -190,36 +190,29 @@ static inline const struct dir_node *dir_below(const struct dir_node *node, u64 
  * @node: the topmost node
  * @height: of the view; if it is a constant, this becomes a few instructions
  *
- * If there is none, that is in &dir_nothing. To be read with READ_ONCE().
+ * If there is none, that is in &dir_nothing. To be read with READ_ONCE(). A node that
+ * was just taken out has words that are not 0, but have no address: see dir.c.
  */
 static __always_inline const u64 *dir_where(const struct dir_node *node, u32 height, u64 page)
 {
-	u64 index = page >> (DIR_NODE_SHIFT * height), slot;
-
-	if (unlikely(index >= DIR_NODE_WORDS))
+	if (unlikely(page >> (DIR_NODE_SHIFT * (height + 1))))
 		goto nothing;
 	if (height > 2) {
-		slot = READ_ONCE(node->word[index]);
-		if (unlikely(!slot))
+		node = dir_below(node, page, 3);
+		if (unlikely(!node))
 			goto nothing;
-		node = dir_slot_node(slot);
-		index = dir_index(page, 2);
 	}
 	if (height > 1) {
-		slot = READ_ONCE(node->word[index]);
-		if (unlikely(!slot))
+		node = dir_below(node, page, 2);
+		if (unlikely(!node))
 			goto nothing;
-		node = dir_slot_node(slot);
-		index = dir_index(page, 1);
 	}
 	if (height > 0) {
-		slot = READ_ONCE(node->word[index]);
-		if (unlikely(!slot))
+		node = dir_below(node, page, 1);
+		if (unlikely(!node))
 			goto nothing;
-		node = dir_slot_node(slot);
-		index = dir_index(page, 0);
 	}
-	return &node->word[index];
+	return &node->word[dir_index(page, 0)];
 nothing:
 	return &dir_nothing.word[0];
 }

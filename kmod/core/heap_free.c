@@ -102,6 +102,7 @@ static noinline void note_other(struct batch *batch, u32 i)
 	batch->other[batch->others++] = i;
 }
 
+/* Fills @where. */
 static __always_inline void find_places(struct batch *batch, const struct dir_node *node,
 					u32 height)
 {
@@ -134,6 +135,7 @@ static void look_up_places(struct batch *batch)
 	}
 }
 
+/* Fills @slab from @where. */
 static void look_up_slabs(struct batch *batch)
 {
 	u64 i, n = batch->n, entry;

@@ -36,21 +36,26 @@ static u32 room_for(u32 class, u32 group)
 	return clamp(slots, (u32)ROOM_SLOTS_MIN, most);
 }
 
+/* Where a word is, in bytes from the start of the first page. */
+static u32 byte_of(u32 word)
+{
+	return MAGAZINE_HEAD_BYTES + word * sizeof(u64);
+}
+
 static u32 page_of(u32 word)
 {
-	return (MAGAZINE_HEAD_BYTES + word * sizeof(u64)) / PAGE_SIZE;
+	return byte_of(word) / PAGE_SIZE;
 }
 
 static u64 *word(const struct magazines *m, u32 i)
 {
-	return m->page[page_of(i)] + (MAGAZINE_HEAD_BYTES + i * sizeof(u64)) % PAGE_SIZE;
+	return m->page[page_of(i)] + byte_of(i) % PAGE_SIZE;
 }
 
 /* How many of @n words from @i on are on the same page as the first. */
 static u32 on_page(u32 i, u32 n)
 {
-	return min_t(u64, n, PAGE_SIZE / sizeof(u64) -
-			     (MAGAZINE_HEAD_BYTES / sizeof(u64) + i) % (PAGE_SIZE / sizeof(u64)));
+	return min_t(u64, n, (PAGE_SIZE - byte_of(i) % PAGE_SIZE) / sizeof(u64));
 }
 
 static struct cache_bin *bin_of(const struct magazines *m, u32 bin)

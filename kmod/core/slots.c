@@ -403,10 +403,11 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab)
 void slots_open(struct slots_rack *rack, struct slots_opened *opened)
 {
 	struct hlist_head *bucket = &rack->bucket[0];
-	struct hlist_node **last = opened->end.pprev;
+	struct hlist_node **last;
 
 	if (!opened->n)
 		return;
+	last = opened->end.pprev;
 	*last = bucket->first;
 	if (bucket->first)
 		bucket->first->pprev = last;
@@ -517,6 +518,8 @@ static const char *check_bucket(const struct slots_rack *rack, u32 place, u32 ho
 			return "slots: a slab is on a rack not its own";
 		if (slab->place != place)
 			return "slots: a slab is in another bucket than it says";
+		if (*slab->node.pprev != &slab->node)
+			return "slots: a slab's link back is wrong";
 		error = slab_check(slab);
 		if (error)
 			break;

@@ -55,7 +55,7 @@ struct slab_count {
 
 /**
  * struct slab - one slab
- * @node: in the bucket
+ * @node: in the bucket, or in @full
  * @link: for the caller's use while %SLAB_APART
  * @rcu: for the caller's use, once nobody else can find the slab
  * @page: its first page
@@ -178,7 +178,7 @@ static inline bool slab_slot_taken(const struct slab *slab, u32 index)
 
 /**
  * slab_give() - give a slot back
- * @slab: the slab; slots_given() is to follow
+ * @slab: the slab; slots_given() or slots_settle() is to follow
  * @info: its class
  * @offset: an offset on one of its pages
  *

@@ -116,7 +116,7 @@ static const char *dir_reserve_words(void)
 {
 	struct dir_node *node[3];
 	struct dir_reserve reserve = {};
-	u32 i, j;
+	u32 i, j, height;
 
 	for (i = 0; i < ARRAY_SIZE(node); i++) {
 		node[i] = core_zalloc(dir_node_bytes());
@@ -127,6 +127,12 @@ static const char *dir_reserve_words(void)
 		for (j = 0; j < DIR_NODE_WORDS; j++)
 			REQUIRE(!dir_slot_node(node[i]->word[j]) && !dir_slab(node[i]->word[j]) &&
 				!dir_is_span(node[i]->word[j]));
+	for (i = 0; i < ARRAY_SIZE(node); i++)
+		for (height = 1; height <= 3; height++)
+			for (j = 0; j < DIR_NODE_WORDS; j++)
+				REQUIRE(dir_where(node[i], height,
+						  (u64)j << DIR_NODE_SHIFT * height) ==
+					&dir_nothing.word[0]);
 	for (; i; i--)
 		REQUIRE(dir_next_node(&reserve) == node[i - 1]);
 	REQUIRE(!dir_next_node(&reserve) && !reserve.count);
