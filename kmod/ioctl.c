@@ -4,11 +4,13 @@
  *
  * Everything that is the same for all commands is done here, once: which
  * descriptor takes which command, the size rules of extensible structures,
- * the copy from user memory (the only one of the structure), unknown flags,
- * the right to write, and the counting of refused calls. The commands get a
- * kernel copy that is zero wherever the user gave nothing.
+ * the copy from user memory, unknown flags, the right to write, and the counting
+ * of refused calls. The commands get a kernel copy that is zero wherever the user
+ * gave nothing. What was copied last is what counts: a structure of another size
+ * than this kernel's is read a second time, and nothing of the first is believed.
  */
 #include <linux/build_bug.h>
+#include <linux/fault-inject-usercopy.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
@@ -19,7 +21,7 @@
 
 /*
  * The kernel's copy of a command's structure, on the stack. Of it the command's
- * own bytes are written as a whole by copy_in(), and only those are read.
+ * own bytes are written as a whole by run(), and only those are read.
  */
 union ucmd_buffer {
 	struct shmzone_info info;
@@ -162,7 +164,7 @@ int ucmd_respond(const struct ucmd *ucmd)
 
 	if (!IS_ALIGNED((unsigned long)to | size, sizeof(*to)))
 		return copy_to_user(to, from, size) ? -EFAULT : 0;
-	if (!user_write_access_begin(to, size))
+	if (should_fail_usercopy() || !user_write_access_begin(to, size))
 		return -EFAULT;
 	for (i = 0; i < size / sizeof(*to); i++)
 		unsafe_put_user(from[i], &to[i], fault);
@@ -188,6 +190,10 @@ static const struct ioctl_op *find_op(unsigned int cmd, u32 where)
 		return NULL;
 	return op;
 }
+
+/* The loop below is none for them. */
+static_assert(sizeof(struct shmzone_alloc) <= 8 * sizeof(u64) &&
+	      sizeof(struct shmzone_free) <= 8 * sizeof(u64));
 
 /*
  * Get a structure that is as long as this kernel knows it, word by word: for so

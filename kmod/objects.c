@@ -9,6 +9,7 @@
  * what a process is told must be what it got. If the answer cannot be written,
  * what was allocated for it is freed again.
  */
+#include <linux/fault-inject-usercopy.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/sched.h>
@@ -47,10 +48,12 @@ static void batch_destroy(struct batch *batch)
 		kvfree(batch->offsets);
 }
 
-/* Whether so few that word by word is quicker, without what precedes longer copies. */
+/* Up to as many offsets are copied sooner than copy_from_user() has begun to. */
+#define FEW	8
+
 static bool are_few(const u64 __user *words, u32 count)
 {
-	return count <= 8 && IS_ALIGNED((unsigned long)words, sizeof(*words));
+	return count <= FEW && IS_ALIGNED((unsigned long)words, sizeof(*words));
 }
 
 /* Gets what the caller names into the batch. */
@@ -61,7 +64,7 @@ static int batch_get(struct batch *batch, u64 from, u32 count)
 
 	if (!are_few(words, count))
 		return copy_from_user(batch->offsets, words, count * sizeof(u64)) ? -EFAULT : 0;
-	if (!user_read_access_begin(words, count * sizeof(u64)))
+	if (should_fail_usercopy() || !user_read_access_begin(words, count * sizeof(u64)))
 		return -EFAULT;
 	for (i = 0; i < count; i++)
 		unsafe_get_user(batch->offsets[i], &words[i], fault);
@@ -80,7 +83,7 @@ static int batch_tell(const struct batch *batch, u64 to, u32 count)
 
 	if (!are_few(words, count))
 		return copy_to_user(words, batch->offsets, count * sizeof(u64)) ? -EFAULT : 0;
-	if (!user_write_access_begin(words, count * sizeof(u64)))
+	if (should_fail_usercopy() || !user_write_access_begin(words, count * sizeof(u64)))
 		return -EFAULT;
 	for (i = 0; i < count; i++)
 		unsafe_put_user(batch->offsets[i], &words[i], fault);
@@ -303,13 +306,22 @@ static void free_batch(struct shmzone *zone, struct client *client,
 	}
 }
 
-/* What goes with that; if the caller is killed, the periodic work comes to it. */
-static void free_orphans(struct shmzone *zone, const struct client *client)
+/*
+ * What goes with that, and with what others have freed as the same owner and did not
+ * come to. If the caller is killed, the periodic work does. Returns whether there was any.
+ */
+static bool free_orphans(struct shmzone *zone, const struct client *client)
 {
 	const struct heap_owner *owner = client ? client->owner : NULL;
+	bool any = false;
 
-	while (heap_free_orphans(zone->heap, owner) && !fatal_signal_pending(current))
+	while (heap_free_orphans(zone->heap, owner)) {
+		any = true;
+		if (fatal_signal_pending(current))
+			break;
 		cond_resched();
+	}
+	return any;
 }
 
 long free_ioctl(struct ucmd *ucmd)
@@ -317,6 +329,7 @@ long free_ioctl(struct ucmd *ucmd)
 	struct shmzone_free *free = ucmd->cmd;
 	struct batch batch core_uncleared;
 	struct client *client;
+	bool orphans;
 	int ret;
 
 	ret = check_free(free);
@@ -342,15 +355,13 @@ long free_ioctl(struct ucmd *ucmd)
 	ucmd->judged = true;
 	client = object_owner(ucmd->zone);
 	free_batch(ucmd->zone, client, batch.offsets, free);
-	free_orphans(ucmd->zone, client);
+	orphans = free_orphans(ucmd->zone, client);
 	if (client)
 		client_put(client);
 	zone_age_soon(ucmd->zone);
-	ret = -(int)free->out_error;
-	if (free->out_count) {
+	if (free->out_count || orphans)
 		zone_wake(ucmd->zone);
-		ret = 0;
-	}
+	ret = free->out_count ? 0 : -(int)free->out_error;
 	if (free_respond(ucmd))
 		ret = -EFAULT;
 out:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waiting for memory of a zone: ALLOC with SHMZONE_ALLOC_WAIT, and poll.
+ * Getting memory of a zone, and waiting for it: ALLOC, with SHMZONE_ALLOC_WAIT or
+ * without, and poll. An attempt is made in pieces of a heap's batch, has stock taken back
+ * where memory is short, and is undone if the process is killed meanwhile.
  *
  * The queue
  *

@@ -320,7 +320,7 @@ static const char *probe(int zone, char *data)
 		return "the figures make no sense";
 	if (_try_call(zone, SHMZONE_ROOT_GET, &get))
 		return "the prober cannot read a root";
-	/* It may be full, but not for long, since all free as much as they take. */
+	/* It may be full, but not for long: workers free, or are killed, which frees. */
 	n = _try_alloc_wait(zone, 100, 1, 30000000000ULL, &offset);
 	if (n != 1)
 		return "the prober cannot allocate";
