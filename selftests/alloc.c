@@ -65,6 +65,32 @@ static __u32 class_for(const struct shmzone_class *classes, __u64 bytes, __u32 a
 	return SHMZONE_CLASS_SPAN;
 }
 
+/* Few offsets and many, at each distance from where a word would be. */
+TEST_F(alloc, offsets_anywhere_in_memory)
+{
+	char room[8 * 20 + 32], *place;
+	__u64 offsets[20];
+	__u32 shift, count, i;
+
+	for (shift = 0; shift < 8; shift++) {
+		for (count = 1; count <= 20; count += shift + 1) {
+			memset(room, 0xa5, sizeof(room));
+			place = room + 8 + shift;
+			alloc_objects(self->zone, 64, count, (__u64 *)place);
+			for (i = 0; i < 8; i++) {
+				ASSERT_EQ((char)0xa5, place[-1 - (int)i]);
+				ASSERT_EQ((char)0xa5, place[8 * count + i]);
+			}
+			memcpy(offsets, place, 8 * count);
+			for (i = 0; i < count; i++)
+				query(self->zone, offsets[i], &(struct shmzone_query){ 0 });
+			ASSERT_EQ((int)count,
+				  _try_free_all(self->zone, (__u64 *)place, count));
+		}
+	}
+	ASSERT_EQ(0, stat_of(self->zone).out_live_objects);
+}
+
 TEST_F(alloc, every_class_exactly_and_one_byte_less)
 {
 	struct shmzone_query query;
