@@ -10,7 +10,6 @@
  * than this kernel's is read a second time, and nothing of the first is believed.
  */
 #include <linux/build_bug.h>
-#include <linux/fault-inject-usercopy.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
@@ -158,21 +157,11 @@ u64 control_refused_calls(void)
  */
 int ucmd_respond(const struct ucmd *ucmd)
 {
-	u32 i, size = min(ucmd->user_size, ucmd->kernel_size);
-	const u64 *from = ucmd->cmd;
-	u64 __user *to = ucmd->ubuf;
+	u32 size = min(ucmd->user_size, ucmd->kernel_size);
 
-	if (!IS_ALIGNED((unsigned long)to | size, sizeof(*to)))
-		return copy_to_user(to, from, size) ? -EFAULT : 0;
-	if (should_fail_usercopy() || !user_write_access_begin(to, size))
-		return -EFAULT;
-	for (i = 0; i < size / sizeof(*to); i++)
-		unsafe_put_user(from[i], &to[i], fault);
-	user_write_access_end();
-	return 0;
-fault:
-	user_write_access_end();
-	return -EFAULT;
+	if (!IS_ALIGNED((unsigned long)ucmd->ubuf | size, sizeof(u64)))
+		return copy_to_user(ucmd->ubuf, ucmd->cmd, size) ? -EFAULT : 0;
+	return words_to_user(ucmd->ubuf, ucmd->cmd, size / sizeof(u64));
 }
 
 static const struct ioctl_op *find_op(unsigned int cmd, u32 where)

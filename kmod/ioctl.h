@@ -6,7 +6,9 @@
 #ifndef SHMZONE_IOCTL_H
 #define SHMZONE_IOCTL_H
 
+#include <linux/fault-inject-usercopy.h>
 #include <linux/types.h>
+#include <linux/uaccess.h>
 
 struct shmzone;
 
@@ -35,6 +37,25 @@ struct ucmd {
 	bool examined;
 	bool judged;
 };
+
+/*
+ * Writes a few aligned words to user memory, for which copy_to_user() takes longer to
+ * begin than to copy. Faults are injected as into that.
+ */
+static __always_inline int words_to_user(u64 __user *to, const u64 *from, u32 count)
+{
+	u32 i;
+
+	if (should_fail_usercopy() || !user_write_access_begin(to, count * sizeof(*to)))
+		return -EFAULT;
+	for (i = 0; i < count; i++)
+		unsafe_put_user(from[i], &to[i], fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
 
 int ucmd_respond(const struct ucmd *ucmd);
 u64 control_refused_calls(void);

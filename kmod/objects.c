@@ -79,19 +79,10 @@ fault:
 static int batch_tell(const struct batch *batch, u64 to, u32 count)
 {
 	u64 __user *words = u64_to_user_ptr(to);
-	u32 i;
 
 	if (!are_few(words, count))
 		return copy_to_user(words, batch->offsets, count * sizeof(u64)) ? -EFAULT : 0;
-	if (should_fail_usercopy() || !user_write_access_begin(words, count * sizeof(u64)))
-		return -EFAULT;
-	for (i = 0; i < count; i++)
-		unsafe_put_user(batch->offsets[i], &words[i], fault);
-	user_write_access_end();
-	return 0;
-fault:
-	user_write_access_end();
-	return -EFAULT;
+	return words_to_user(words, batch->offsets, count);
 }
 
 static u32 piece(u32 count, u32 done)
