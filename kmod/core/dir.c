@@ -177,21 +177,6 @@ u32 dir_wants(const struct dir *dir, u64 first, u64 n)
 	return wants;
 }
 
-/* Sets the entries of a run in one leaf; returns how many there are more. */
-static int leaf_set(struct dir_node *leaf, u64 first, u64 end, u64 entry)
-{
-	int more = 0;
-
-	for (; first < end; first++) {
-		u64 *where = &leaf->word[dir_index(first, 0)];
-
-		more += !!entry - !!*where;
-		/* What the entry points to is complete for whoever finds it. */
-		smp_store_release(where, entry);
-	}
-	return more;
-}
-
 /* Changes how many words in the node of a slot are not empty. */
 static void slot_count(u64 *slot, int more)
 {
@@ -229,20 +214,34 @@ static bool dir_heighten(struct dir *dir, u64 page, struct dir_reserve *reserve)
 	return true;
 }
 
-/* dir_set() for a run within one leaf. */
-static void path_set(struct dir *dir, u64 first, u64 end, u64 entry,
-		     struct dir_reserve *reserve)
+/* The slot of a page's leaf, or NULL if that is missing. */
+static u64 *leaf_find(struct dir *dir, u64 page)
+{
+	u32 height = dir->height;
+	u64 *slot = &dir->root;
+
+	if (unlikely(page >= node_pages(height)))
+		return NULL;
+	for (; *slot; height--) {
+		if (!height)
+			return slot;
+		slot = &dir_slot_node(*slot)->word[dir_index(page, height)];
+	}
+	return NULL;
+}
+
+/* The same, after what is missing on the way to it is put there. */
+static noinline u64 *leaf_make(struct dir *dir, u64 page, struct dir_reserve *reserve)
 {
 	u64 *above = NULL, *slot = &dir->root;
 	u32 height;
-	int more;
 
-	if (!dir_heighten(dir, first, reserve))
-		return;
+	if (!dir_heighten(dir, page, reserve))
+		return NULL;
 	for (height = dir->height;; height--) {
 		if (!*slot) {
 			if (!slot_grow(slot, reserve))
-				return;
+				return NULL;
 			if (above)
 				slot_count(above, 1);
 			dir->empty += !height;
@@ -250,11 +249,28 @@ static void path_set(struct dir *dir, u64 first, u64 end, u64 entry,
 		if (!height)
 			break;
 		above = slot;
-		slot = &dir_slot_node(*slot)->word[dir_index(first, height)];
+		slot = &dir_slot_node(*slot)->word[dir_index(page, height)];
 	}
 	if (dir->top != dir_top(dir))
 		dir_publish(dir);
-	more = leaf_set(dir_slot_node(*slot), first, end, entry);
+	return slot;
+}
+
+/* dir_set() for a run within one leaf. */
+static void leaf_set(struct dir *dir, u64 first, u64 end, u64 entry,
+		     struct dir_reserve *reserve)
+{
+	u64 *slot = leaf_find(dir, first) ?: leaf_make(dir, first, reserve), *where;
+	int more = 0;
+
+	if (!slot)
+		return;
+	for (; first < end; first++) {
+		where = &dir_slot_node(*slot)->word[dir_index(first, 0)];
+		more += !!entry - !!*where;
+		/* What the entry points to is complete for whoever finds it. */
+		smp_store_release(where, entry);
+	}
 	if (!more)
 		return;
 	dir->empty -= !slot_used(*slot);
@@ -269,7 +285,7 @@ void dir_set(struct dir *dir, u64 first, u64 n, u64 entry, struct dir_reserve *r
 	WARN_ON_ONCE(n > DIR_SET_MAX);
 	for (; first < end; first = stop) {
 		stop = min(end, (first | (DIR_NODE_WORDS - 1)) + 1);
-		path_set(dir, first, stop, entry, reserve);
+		leaf_set(dir, first, stop, entry, reserve);
 	}
 }
 
