@@ -149,6 +149,45 @@ u64 bits_sum(const u64 *map)
 	return sum_done(&merge);
 }
 
+/* How many bits directly below one are clear. */
+static u32 clear_below(const u64 *map, u32 bit)
+{
+	u32 word = bit / 64, n = bit % 64;
+	u64 bits = n ? map[word] << (64 - n) : 0;
+
+	if (bits)
+		return 64 - fls64(bits);
+	for (; word--; n += 64)
+		if (map[word])
+			return n + 64 - fls64(map[word]);
+	return n;
+}
+
+/* How many bits from one on are clear. */
+static u32 clear_from(const u64 *map, u32 bit)
+{
+	u32 word = bit / 64, n;
+
+	if (bit == BITS_CHUNK)
+		return 0;
+	if (map[word] >> bit % 64)
+		return __ffs64(map[word] >> bit % 64);
+	for (n = 64 - bit % 64; ++word < BITS_CHUNK_WORDS; n += 64)
+		if (map[word])
+			return n + __ffs64(map[word]);
+	return n;
+}
+
+u64 bits_sum_given(const u64 *map, u64 sum, u32 first, u32 n)
+{
+	u32 left = clear_below(map, first), right = clear_from(map, first + n);
+	u32 run = left + n + right;
+
+	return sum_pack(left == first ? run : sum_below(sum, 0),
+			max(run, sum_below(sum, 1)),
+			first + n + right == BITS_CHUNK ? run : sum_below(sum, 2));
+}
+
 u32 bits_find(const u64 *map, u32 n)
 {
 	u32 i, run = 0;

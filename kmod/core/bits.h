@@ -146,6 +146,15 @@ bool bits_uniform(const u64 *map);
 u64 bits_sum(const u64 *map);
 
 /**
+ * bits_sum_given() - the same once a run was given back
+ * @map: the chunk, as it is now
+ * @sum: its summary before
+ * @first: the first page given back
+ * @n: how many; all of them were taken before
+ */
+u64 bits_sum_given(const u64 *map, u64 sum, u32 first, u32 n);
+
+/**
  * bits_find() - the first free run in a chunk
  * @map: the chunk
  * @n: length wanted, 1 to BITS_CHUNK

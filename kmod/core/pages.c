@@ -208,13 +208,14 @@ static void change_chunk(const struct run_change *change, struct pages_entry *en
 	if (take) {
 		bits_set(chunk->taken, first, n);
 		bits_set(chunk->dirty, first, n);
+		entry->sum = bits_sum(chunk->taken);
 	} else {
 		bits_clear(chunk->taken, first, n);
+		entry->sum = bits_sum_given(chunk->taken, entry->sum, first, n);
 		if (change->state == ABSENT_CLEAN)
 			bits_clear(chunk->dirty, first, n);
 	}
 
-	entry->sum = bits_sum(chunk->taken);
 	if (sum_longest(entry->sum) == BITS_CHUNK && bits_uniform(chunk->dirty))
 		entry_close(entry, 0, bits_test(chunk->dirty, 0) ? ABSENT_DIRTY : ABSENT_CLEAN,
 			    change->reserve);
@@ -244,11 +245,12 @@ static u64 sum_of_node(const struct pages_node *node, u32 level)
 }
 
 /* Closes an entry whose node says no more than the entry does. */
-static void entry_settle(struct pages_entry *entry, u32 level, struct pages_reserve *reserve)
+static inline void entry_settle(struct pages_entry *entry, u32 level,
+				struct pages_reserve *reserve)
 {
 	const struct pages_node *node = entry_child(entry);
 
-	if (sum_longest(entry->sum) == LEVEL_PAGES(level) && node_is_uniform(node))
+	if (unlikely(sum_longest(entry->sum) == LEVEL_PAGES(level)) && node_is_uniform(node))
 		entry_close(entry, level, node->entry[0].child, reserve);
 }
 
@@ -428,6 +430,14 @@ static void path_wants(const struct pages *pages, u64 cut, u64 other, struct pag
 		chunk_prefetch(entry_child(entry));
 	else
 		want->objects[PAGES_CHUNK] += !cut_shared(cut, other, 0);
+}
+
+void pages_prefetch(const struct pages *pages, u64 page)
+{
+	struct pages_want nothing = {};
+
+	/* A run that begins inside of the page's chunk cuts that at every level. */
+	path_wants(pages, page | 1, 0, &nothing);
 }
 
 struct pages_want pages_wants(const struct pages *pages, u64 first, u64 n)

@@ -125,6 +125,12 @@ struct pages_want pages_wants(const struct pages *pages, u64 first, u64 n);
 void pages_take(struct pages *pages, u64 first, u64 n, struct pages_reserve *reserve);
 
 /**
+ * pages_prefetch() - have in the processor's cache what changing a page will need
+ * @page: any page
+ */
+void pages_prefetch(const struct pages *pages, u64 page);
+
+/**
  * pages_give() - give a run back that may hold memory
  * @first: first page of a run taken
  * @n: its length

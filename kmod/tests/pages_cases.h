@@ -299,6 +299,19 @@ static const char *chunk_compare(const u64 *map)
 	return NULL;
 }
 
+/* A run is taken, and given back. */
+static const char *chunk_give(const u64 *map, u32 first, u32 n)
+{
+	u64 given[BITS_CHUNK_WORDS], sum;
+
+	memcpy(given, map, sizeof(given));
+	bits_set(given, first, n);
+	sum = bits_sum(given);
+	bits_clear(given, first, n);
+	REQUIRE(bits_sum_given(given, sum, first, n) == bits_sum(given));
+	return NULL;
+}
+
 static const char *pages_chunks(void)
 {
 	u64 map[BITS_CHUNK_WORDS] = {}, seed = 4101842887655102017ULL;
@@ -311,6 +324,9 @@ static const char *pages_chunks(void)
 		u32 before = bits_count(map, 0, BITS_CHUNK);
 		u32 inside = bits_count(map, first, n);
 
+		REQUIRE_NULL(chunk_give(map, first, n));
+		REQUIRE_NULL(chunk_give(map, first, BITS_CHUNK - first));
+		REQUIRE_NULL(chunk_give(map, 0, n));
 		if (case_random(&seed) % 2) {
 			bits_set(map, first, n);
 			REQUIRE(bits_count(map, 0, BITS_CHUNK) == before + n - inside);
