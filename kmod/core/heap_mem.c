@@ -268,6 +268,8 @@ static void reserve_move(struct pages_reserve *to, struct pages_reserve *from)
 	WARN_ON_ONCE(from->dead && to->dead);
 	if (from->dead)
 		swap(to->dead, from->dead);
+	if (likely(!from->row && !from->old_row))
+		return;
 	WARN_ON_ONCE(from->row && to->row);
 	if (from->row) {
 		swap(to->row, from->row);

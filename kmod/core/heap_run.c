@@ -169,6 +169,7 @@ static int run_reserve(struct heap *heap, struct run *run)
 	return 0;
 }
 
+/* Leaves nothing superfluous: all entries are there, and only change. */
 static void run_publish(struct heap *heap, struct run *run, u64 entry, u32 mark)
 {
 	core_assert_held(&heap->lock);
@@ -275,7 +276,6 @@ int heap_slab_create(struct heap *heap, u32 home, struct slab **slab)
 		.entries = class_table[class].slab_pages,
 		.slab = true,
 	};
-	struct heap_trash trash;
 	int err;
 
 	err = run_reserve(heap, &run);
@@ -296,13 +296,12 @@ int heap_slab_create(struct heap *heap, u32 home, struct slab **slab)
 		run_abandon(heap, &run);
 		return err;
 	}
-	heap_trash_init(&trash);
 	core_lock(&heap->lock);
 	run_publish(heap, &run, dir_slab_entry(*slab),
 		    HEAP_MARK(HEAP_KIND_SLAB, class, slab_group(*slab), tag));
 	if (tag)
 		heap_slab_joins(heap, *slab);
-	heap_unlock(heap, &trash);
+	core_unlock(&heap->lock);
 	return 0;
 }
 
@@ -336,7 +335,6 @@ void heap_release_surplus(struct heap *heap, struct heap_trash *trash)
 int heap_span_create(struct heap *heap, u64 n, u32 group, u32 tag, u64 *first)
 {
 	struct run run = { .n = n, .entries = 1 };
-	struct heap_trash trash;
 	int err;
 
 	err = run_reserve(heap, &run);
@@ -347,7 +345,6 @@ int heap_span_create(struct heap *heap, u64 n, u32 group, u32 tag, u64 *first)
 		run_abandon(heap, &run);
 		return err;
 	}
-	heap_trash_init(&trash);
 	core_lock(&heap->lock);
 	run_publish(heap, &run, dir_span_entry(n, group, tag),
 		    HEAP_MARK(HEAP_KIND_SPAN, CLASS_SPAN, group, tag));
@@ -355,7 +352,7 @@ int heap_span_create(struct heap *heap, u64 n, u32 group, u32 tag, u64 *first)
 	heap->spans[group].slabs++;
 	heap->spans[group].used += n;
 	heap->spans[group].requests++;
-	heap_unlock(heap, &trash);
+	core_unlock(&heap->lock);
 	*first = run.first;
 	return 0;
 }
