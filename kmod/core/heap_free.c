@@ -324,6 +324,8 @@ static void give_others(struct batch *batch)
 
 	heap_trash_init(&trash);
 	core_lock(&heap->lock);
+	for (i = 0; i < batch->others; i++)
+		pages_prefetch(&heap->pages, batch->offsets[batch->other[i]] >> PAGE_SHIFT);
 	for (i = 0; i < batch->others; i++) {
 		other = batch->other[i];
 		offset = batch->offsets[other];
