@@ -3,6 +3,7 @@
  * Owned zones: objects that are tied to others, and go with them, by raw ABI.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -71,6 +72,14 @@ static int _try_link(int zone, __u64 offset, __u64 parent)
 	int ret = _try_link_all(zone, &offset, 1, parent);
 
 	return ret < 0 ? ret : 0;
+}
+
+/* -1: it cannot be told. */
+static long live_in(int zone)
+{
+	struct shmzone_stat stat;
+
+	return _try_stat(zone, &stat) ? -1 : (long)stat.out_live_objects;
 }
 
 /* The owner of an object, or a negative errno. */
@@ -194,18 +203,23 @@ TEST_F(owned_link, a_message_is_handed_on_as_one)
 }
 
 /* An object with very many children. */
-static bool make_pool(int zone, __u64 *parent)
+static bool make_pool_of(int zone, __u64 bytes, int count, __u64 *parent)
 {
 	static __u64 offsets[BATCH];
 	int i;
 
-	if (_try_alloc(zone, 64, 1, parent) != 1)
+	if (_try_alloc(zone, bytes, 1, parent) != 1)
 		return false;
-	for (i = 0; i < MANY / (kernel_debugs() ? 20 : 1); i += BATCH)
-		if (_try_alloc(zone, 64, BATCH, offsets) != BATCH ||
+	for (i = 0; i < count; i += BATCH)
+		if (_try_alloc(zone, bytes, BATCH, offsets) != BATCH ||
 		    _try_link_all(zone, offsets, BATCH, *parent) != BATCH)
 			return false;
 	return true;
+}
+
+static bool make_pool(int zone, __u64 *parent)
+{
+	return make_pool_of(zone, 64, MANY / (kernel_debugs() ? 20 : 1), parent);
 }
 
 /* It is freed by one call, and by the end of its owner. */
@@ -258,6 +272,61 @@ TEST_F_TIMEOUT(owned_link, killed_while_very_many_children_go, 120)
 	for (i = 0; i < 6000 && stat_of(self->zone).out_live_objects; i++)
 		usleep(10000);
 	ASSERT_EQ(0, stat_of(self->zone).out_live_objects);
+}
+
+/* Spans, as slabs that end make room later on, and wake then. */
+#define SPAN_BYTES	(9 * page_bytes())
+
+/* Whether it was killed before all of that was freed: so that the rest is not. */
+static bool kill_in_the_midst(FIXTURE_DATA(owned_link) *self, int count)
+{
+	struct note *note = self->note;
+	pid_t child;
+	int i;
+
+	if (!make_pool_of(self->zone, SPAN_BYTES, count, &note->parent) ||
+	    _try_handover(self->zone, SHMZONE_GIVE, note->parent, 0))
+		return false;
+	child = start_child(frees_a_pool, note);
+	for (i = 0; i < 1000000 && live_in(self->zone) > count; i++)
+		;
+	kill(child, SIGKILL);
+	end_child(child);
+	return live_in(self->zone);
+}
+
+/* Something that is none, as nobody in particular. */
+static int frees_nothing(void *arg)
+{
+	struct note *note = arg;
+
+	munmap(note->caches, SHMZONE_CACHE_BYTES);
+	return _try_free_at(note->zone, 1) != -EINVAL;
+}
+
+/* What goes by a call that was refused is told to those who wait, too. */
+TEST_F_TIMEOUT(owned_link, the_rest_goes_by_a_free_that_is_refused, 120)
+{
+	int count = kernel_debugs() ? BATCH : 10 * BATCH, tries;
+	__u64 all = (count + 1) * SPAN_BYTES, offset;
+	struct pollfd poller = { .fd = self->zone, .events = POLLOUT };
+	bool left = false;
+
+	self->note->caches = self->caches;
+	set_limit(self->zone, all);
+	ASSERT_EQ(1, poll(&poller, 1, 0));
+	for (tries = 0; tries < 10 && !left; tries++) {
+		if (!kill_in_the_midst(self, count))
+			continue;
+		/* Unless the zone's own work was quicker. */
+		left = _try_alloc(self->zone, all, 1, &offset) == -ENOMEM;
+		if (!left)
+			free_at(self->zone, offset);
+	}
+	ASSERT_TRUE(left);
+	ASSERT_EQ(0, in_child(frees_nothing, self->note));
+	ASSERT_EQ(1, poll(&poller, 1, 20000));
+	ASSERT_EQ(1, _try_alloc(self->zone, all, 1, &offset));
 }
 
 TEST_F(owned_link, a_walk_tells_what_is_tied)
