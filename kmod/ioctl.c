@@ -197,7 +197,7 @@ static __always_inline bool copy_in_words(struct ucmd *ucmd, const struct ioctl_
 	u32 i;
 
 	if (!IS_ALIGNED((unsigned long)from, sizeof(*from)) ||
-	    !user_read_access_begin(from, op->size))
+	    should_fail_usercopy() || !user_read_access_begin(from, op->size))
 		return false;
 #pragma GCC unroll 8
 	for (i = 0; i < op->size / sizeof(*to); i++)
