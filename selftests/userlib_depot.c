@@ -17,12 +17,15 @@
 #define BYTES		1000
 #define HANDFUL		32
 #define HANDFULS	60U
+/* More than one bin has room for. */
+#define LARGE_HANDFUL	128
 
 /**
  * struct pair - two threads
  * @zone: the zone
  * @turn: where they wait for each other
  * @handfuls: how many are handed over
+ * @size: objects of each
  * @wrong: frees that failed, and objects that were written to
  * @hand: the objects
  */
@@ -30,8 +33,9 @@ struct pair {
 	struct shmz *zone;
 	pthread_barrier_t turn;
 	unsigned int handfuls;
+	unsigned int size;
 	unsigned int wrong;
-	__u64 *hand[HANDFUL];
+	__u64 *hand[LARGE_HANDFUL];
 };
 
 static void *lets_go(void *arg)
@@ -41,8 +45,8 @@ static void *lets_go(void *arg)
 
 	for (i = 0; i < pair->handfuls; i++) {
 		pthread_barrier_wait(&pair->turn);
-		for (j = 0; j < HANDFUL; j++) {
-			if (*pair->hand[j] != i * HANDFUL + j + getpid())
+		for (j = 0; j < pair->size; j++) {
+			if (*pair->hand[j] != i * pair->size + j + getpid())
 				pair->wrong++;
 			if (shmz_free(pair->zone, pair->hand[j]))
 				pair->wrong++;
@@ -53,9 +57,9 @@ static void *lets_go(void *arg)
 }
 
 /* Gives how often something went wrong. */
-static int hand_over(struct shmz *zone, unsigned int handfuls)
+static int hand_over_many(struct shmz *zone, unsigned int handfuls, unsigned int size)
 {
-	struct pair pair = { .zone = zone, .handfuls = handfuls };
+	struct pair pair = { .zone = zone, .handfuls = handfuls, .size = size };
 	pthread_t thread;
 	unsigned int i, j;
 
@@ -63,17 +67,22 @@ static int hand_over(struct shmz *zone, unsigned int handfuls)
 	    pthread_create(&thread, NULL, lets_go, &pair))
 		return 1;
 	for (i = 0; i < handfuls; i++) {
-		for (j = 0; j < HANDFUL; j++) {
+		for (j = 0; j < size; j++) {
 			pair.hand[j] = shmz_alloc(zone, BYTES);
 			if (!pair.hand[j])
 				return 1;
-			*pair.hand[j] = i * HANDFUL + j + getpid();
+			*pair.hand[j] = i * size + j + getpid();
 		}
 		pthread_barrier_wait(&pair.turn);
 		pthread_barrier_wait(&pair.turn);
 	}
 	pthread_join(thread, NULL);
 	return pair.wrong;
+}
+
+static int hand_over(struct shmz *zone, unsigned int handfuls)
+{
+	return hand_over_many(zone, handfuls, HANDFUL);
 }
 
 /* Slots that the kernel was asked for. */
@@ -85,6 +94,13 @@ static __u64 asked_for(struct shmz *zone)
 	if (_try_class_stat(fd, class_of(fd, BYTES), 0, &figures))
 		return 0;
 	return figures.requests;
+}
+
+static __u64 caches_of(struct shmz *zone)
+{
+	struct shmzone_stat stat;
+
+	return _try_stat(shmz_fd(zone), &stat) ? 0 : stat.out_caches;
 }
 
 FIXTURE(depot) {
@@ -122,14 +138,49 @@ FIXTURE_TEARDOWN(depot)
 
 TEST_F(depot, hands_over)
 {
-	__u64 before = asked_for(self->zone);
+	__u64 before = asked_for(self->zone), asked;
 
 	ASSERT_LT(0, before);
 	ASSERT_EQ(0, hand_over(self->zone, HANDFULS));
+	asked = asked_for(self->zone) - before;
+	/* The periodic work may come in between, and take something back. */
+	ASSERT_EQ(!!(variant->kind & SHMZONE_CREATE_CHECKED), asked > HANDFULS * HANDFUL / 2);
+}
+
+/* One cache after the other takes what those before it have no room for. */
+TEST_F(depot, hands_over_what_takes_several_caches)
+{
+	__u64 before;
+
+	ASSERT_EQ(0, hand_over_many(self->zone, 2, LARGE_HANDFUL));
+	before = asked_for(self->zone);
+	ASSERT_EQ(0, hand_over_many(self->zone, HANDFULS, LARGE_HANDFUL));
 	if (variant->kind & SHMZONE_CREATE_CHECKED)
 		return;
-	/* The periodic work may come in between, and take something back. */
-	ASSERT_GT(HANDFULS * HANDFUL / 2, asked_for(self->zone) - before);
+	ASSERT_GT(HANDFULS * LARGE_HANDFUL / 4, asked_for(self->zone) - before);
+}
+
+/* As a child is. What it frees itself is enough for it, in a single cache. */
+static int goes_alone(void *arg)
+{
+	static void *objects[8 * LARGE_HANDFUL];
+	struct shmz *zone = arg;
+	__u64 caches = caches_of(zone);
+	int i, round;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < ARRAY_SIZE(objects); i++)
+			objects[i] = shmz_alloc(zone, BYTES);
+		for (i = 0; i < ARRAY_SIZE(objects); i++)
+			if (!objects[i] || shmz_free(zone, objects[i]))
+				return 2;
+	}
+	return caches_of(zone) != caches + 1;
+}
+
+TEST_F(depot, not_for_one_thread)
+{
+	ASSERT_EQ(0, in_child(goes_alone, self->zone));
 }
 
 TEST_F(depot, counted_bounded_and_taken_back)
