@@ -346,7 +346,7 @@ long free_ioctl(struct ucmd *ucmd)
 	ucmd->judged = true;
 	client = object_owner(ucmd->zone);
 	free_batch(ucmd->zone, client, batch.offsets, free);
-	orphans = free_orphans(ucmd->zone, client);
+	orphans = zone_is(ucmd->zone, SHMZONE_CREATE_OWNED) && free_orphans(ucmd->zone, client);
 	if (client)
 		client_put(client);
 	zone_age_soon(ucmd->zone);

@@ -74,7 +74,7 @@ u32 class_align(u32 class);
 
 /**
  * class_slot_index() - which slot begins at a place in a slab
- * @info: class of the slab, not %CLASS_SPAN
+ * @reciprocal: that of the slab's class, which is not %CLASS_SPAN
  * @delta: bytes from the slab's start, less than its length
  * @index: gets the slot's index
  *
@@ -85,12 +85,12 @@ u32 class_align(u32 class);
  * is far less than any reciprocal, 2^49 at least. So the upper half is the quotient,
  * and the lower one less than the reciprocal just where there is no remainder.
  */
-static inline bool class_slot_index(const struct class_info *info, u32 delta, u64 *index)
+static inline bool class_slot_index(u64 reciprocal, u32 delta, u64 *index)
 {
-	unsigned __int128 product = (unsigned __int128)info->reciprocal * delta;
+	unsigned __int128 product = (unsigned __int128)reciprocal * delta;
 
 	*index = product >> 64;
-	return (u64)product < info->reciprocal;
+	return (u64)product < reciprocal;
 }
 
 #endif /* SHMZONE_CORE_CLASS_H */

@@ -180,9 +180,19 @@ static inline u32 dir_index(u64 page, u32 height)
 	return page >> (DIR_NODE_SHIFT * height) & (DIR_NODE_WORDS - 1);
 }
 
+/* The node that a word of another leads to, or NULL. */
+static inline const struct dir_node *dir_follow(const struct dir_node *node, u64 index)
+{
+	u64 mask = ~DIR_COUNT_MASK;
+
+	/* Or the word would be compared with a constant before it is masked. */
+	OPTIMIZER_HIDE_VAR(mask);
+	return (const struct dir_node *)(unsigned long)(READ_ONCE(node->word[index]) & mask);
+}
+
 static inline const struct dir_node *dir_below(const struct dir_node *node, u64 page, u32 height)
 {
-	return dir_slot_node(READ_ONCE(node->word[dir_index(page, height)]));
+	return dir_follow(node, dir_index(page, height));
 }
 
 /**
@@ -195,24 +205,29 @@ static inline const struct dir_node *dir_below(const struct dir_node *node, u64 
  */
 static __always_inline const u64 *dir_where(const struct dir_node *node, u32 height, u64 page)
 {
-	if (unlikely(page >> (DIR_NODE_SHIFT * (height + 1))))
+	u64 index = page >> (DIR_NODE_SHIFT * height);
+
+	if (unlikely(index >= DIR_NODE_WORDS))
 		goto nothing;
 	if (height > 2) {
-		node = dir_below(node, page, 3);
+		node = dir_follow(node, index);
 		if (unlikely(!node))
 			goto nothing;
+		index = dir_index(page, 2);
 	}
 	if (height > 1) {
-		node = dir_below(node, page, 2);
+		node = dir_follow(node, index);
 		if (unlikely(!node))
 			goto nothing;
+		index = dir_index(page, 1);
 	}
 	if (height > 0) {
-		node = dir_below(node, page, 1);
+		node = dir_follow(node, index);
 		if (unlikely(!node))
 			goto nothing;
+		index = dir_index(page, 0);
 	}
-	return &node->word[dir_index(page, 0)];
+	return &node->word[index];
 nothing:
 	return &dir_nothing.word[0];
 }

@@ -26,7 +26,7 @@ static void slot_changes(struct heap *heap, const struct slab *slab, u32 from, u
 	if (from != slab_owner(slab))
 		heap_stray_del(heap, from, 1);
 	if (to != slab_owner(slab))
-		heap_stray_add(heap, to, slab->page);
+		heap_stray_add(heap, to, slab_page(slab));
 }
 
 enum change_kind {
@@ -107,7 +107,7 @@ static void mix(struct heap *heap, struct slab *slab, struct change *change)
 	WRITE_ONCE(owned_slab(slab)->who, change->room);
 	change->room = NULL;
 	core_lock(&heap->lock);
-	heap->ops->mark(heap->keeper, slab->page, class_table[class].slab_pages,
+	heap->ops->mark(heap->keeper, slab_page(slab), class_table[class].slab_pages,
 			HEAP_MARK(HEAP_KIND_MIXED, class, slab_group(slab), slab_owner(slab)));
 	core_unlock(&heap->lock);
 }

@@ -55,7 +55,7 @@ static const char *census_slab(struct census *census, const struct heap *heap,
 	    !heap_shelf(owner, class, group) ||
 	    slab_shard(slab) >= heap_shelf_shards(heap_shelf(owner, class, group)))
 		return "heap: a slab has no such class, group, shard or owner";
-	if (slab->page != page)
+	if (slab_page(slab) != page)
 		return "heap: a slab is found where it does not begin";
 	for (i = 0; i < class_table[class].slab_pages; i++)
 		if (dir_get(&heap->dir, page + i) != dir_slab_entry(slab))
@@ -211,7 +211,7 @@ static const char *check_who(struct census *census, struct heap *heap, struct sl
 		if (slab->place == SLAB_LEFT && slab_slot_taken(slab, i) && tag == own)
 			return "heap: a slot was left to an owner that has ended";
 		if (who_is_kin(who) &&
-		    !heap_kin_find(heap, ((u64)slab->page << PAGE_SHIFT) +
+		    !heap_kin_find(heap, slab_start(slab) +
 				   (u64)i * class_table[slab_class(slab)].slot_bytes))
 			return "heap: a slot is tied to others, but nobody knows how";
 		if (tag && !who_is_kin(who) && !heap_owner_at(heap, tag))
@@ -237,6 +237,8 @@ static const char *count_slots(struct census *census, struct heap *heap, u32 hom
 		if (slab->place == SLAB_APART) {
 			if (slab_free(slab) != class_table[slab_class(slab)].slots)
 				error = "heap: a slab with a live slot is apart";
+			else if (!heap->owners && slab->count.more)
+				error = "heap: a slab apart looks as if it were to be settled";
 			continue;
 		}
 		error = slab_check(slab) ?: check_who(census, heap, slab);

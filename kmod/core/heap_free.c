@@ -7,9 +7,11 @@
  * depend on the heap.
  *
  * A batch passes through three short loops: the places of all directory entries
- * are found, these are read, and the descriptors they point to, and the slots are
- * given back. Each of them prefetches what the next will read, as a batch of
- * long-lived objects finds none of it in the processor's cache.
+ * are found, these are read, and the slots are given back in the descriptors they
+ * point to. The first two prefetch what the next will read, as a batch of long-lived
+ * objects finds none of it in the processor's cache. What is not the rule is left to
+ * code outside of them: offsets that are on no slab, neighbours, refusals, slabs that
+ * change their place but for the first slot of a full one.
  *
  * The slots of one shard are given back under its lock, then those of the next.
  * What is on no slab follows last, under the pages lock, which is dropped while the
@@ -17,6 +19,12 @@
  */
 #include "core_env.h"
 #include "heap_impl.h"
+
+/* Where the directory has its entry of a page, then this. */
+union batch_at {
+	const u64 *where;
+	u64 entry;
+};
 
 /**
  * struct batch - a batch of frees
@@ -31,9 +39,9 @@
  * @others: offsets that are on no slab
  * @other: their indices
  * @surplus: slabs that have become surplus
- * @where: place of the directory entry of each offset
- * @slab: the slab of each offset, or &nobodys if there is none or it is done;
- *        behind the last NULL
+ * @opened: slabs of the present shard that were full, see slots_open_begin()
+ * @at: of each offset; that of &nobodys if it is on no slab or done; behind the last 0,
+ *      which is compared with, and no slab
  */
 struct batch {
 	struct heap *heap;
@@ -47,12 +55,17 @@ struct batch {
 	u32 others;
 	u8 other[HEAP_BATCH_MAX];
 	struct list_head surplus;
-	const u64 *where[HEAP_BATCH_MAX];
-	struct slab *slab[HEAP_BATCH_MAX + 1];
+	struct hlist_head opened;
+	union batch_at at[HEAP_BATCH_MAX + 1];
 };
 
 /* A slab that is of no shard; never written. */
 static struct slab nobodys = { .home = U32_MAX };
+
+static inline struct slab *slab_at(const struct batch *batch, u64 i)
+{
+	return dir_slab_of(batch->at[i].entry);
+}
 
 void heap_refuse(struct heap *heap, enum heap_refusal why)
 {
@@ -95,27 +108,36 @@ enum heap_refusal heap_why_nothing(struct heap *heap, u64 offset)
 	return why;
 }
 
-/* Takes note of an offset that is on no slab. */
-static noinline void note_other(struct batch *batch, u32 i)
+/* Takes note of the offsets that are on no slab. */
+static noinline void note_others(struct batch *batch)
 {
-	batch->slab[i] = &nobodys;
-	batch->other[batch->others++] = i;
+	u32 i;
+
+	for (i = 0; i < batch->n; i++) {
+		if (dir_is_slab(batch->at[i].entry))
+			continue;
+		batch->at[i].entry = dir_slab_entry(&nobodys);
+		batch->other[batch->others++] = i;
+	}
 }
 
-/* Fills @where. */
+/* Finds the places of all entries. */
 static __always_inline void find_places(struct batch *batch, const struct dir_node *node,
 					u32 height)
 {
 	const u64 *offsets = batch->offsets;
 	u64 i, n = batch->n;
+	const u64 *where;
 
+#pragma GCC unroll 4
 	for (i = 0; i < n; i++) {
-		batch->where[i] = dir_where(node, height, offsets[i] >> PAGE_SHIFT);
-		prefetch(batch->where[i]);
+		where = dir_where(node, height, offsets[i] >> PAGE_SHIFT);
+		batch->at[i].where = where;
+		prefetch(where);
 	}
 }
 
-/* Finds all places. With the height as a constant this is a short loop. */
+/* With the height as a constant this is a short loop. */
 static void look_up_places(struct batch *batch)
 {
 	struct dir_view view = dir_view(&batch->heap->dir);
@@ -135,20 +157,21 @@ static void look_up_places(struct batch *batch)
 	}
 }
 
-/* Fills @slab from @where. */
-static void look_up_slabs(struct batch *batch)
+/* Reads all entries. */
+static void look_up_entries(struct batch *batch)
 {
-	u64 i, n = batch->n, entry;
+	u64 i, n = batch->n, entry, all = DIR_SLAB;
 
+#pragma GCC unroll 4
 	for (i = 0; i < n; i++) {
-		entry = READ_ONCE(*batch->where[i]);
-		if (unlikely(!dir_is_slab(entry))) {
-			note_other(batch, i);
-			continue;
-		}
-		batch->slab[i] = dir_slab_of(entry);
-		prefetch(batch->slab[i]);
+		entry = READ_ONCE(*batch->at[i].where);
+		batch->at[i].entry = entry;
+		all &= entry;
+		/* If it is none, this is some address, and does nothing. */
+		prefetch(dir_slab_of(entry));
 	}
+	if (unlikely(!dir_is_slab(all)))
+		note_others(batch);
 }
 
 /* Giving back. */
@@ -167,13 +190,10 @@ static noinline void refuse_slot(struct batch *batch, u32 i, const struct slab *
 }
 
 /* Puts a slab that slots were given back to where it belongs. */
-static noinline void settle(struct batch *batch, struct heap_shard *shard, struct slab *slab,
-			    struct slots_opened *opened)
+static noinline void settle(struct batch *batch, struct heap_shard *shard, struct slab *slab)
 {
-	struct slab *surplus;
+	struct slab *surplus = slots_settle(&shard->slots, slab);
 
-	slots_open(&shard->slots, opened);
-	surplus = slots_settle(&shard->slots, slab);
 	if (!surplus)
 		return;
 	list_add(&surplus->link, &batch->surplus);
@@ -184,17 +204,16 @@ static noinline void settle(struct batch *batch, struct heap_shard *shard, struc
  * Gives back some offsets that follow one another and are on one slab, or those
  * before the first that is refused. Returns how many it has dealt with.
  */
-static noinline u32 give_run(struct batch *batch, struct heap_shard *shard, u32 first,
-			     struct slots_opened *opened)
+static noinline u32 give_run(struct batch *batch, struct heap_shard *shard, u32 first)
 {
-	struct slab *slab = batch->slab[first];
+	struct slab *slab = slab_at(batch, first);
 	u32 n = 1, given;
 
-	while (batch->slab[first + n] == slab)
+	while (slab_at(batch, first + n) == slab)
 		n++;
 	given = slab_give_many(slab, batch->offsets + first, n);
 	if (given && slab->count.more < 0)
-		settle(batch, shard, slab, opened);
+		settle(batch, shard, slab);
 	if (given == n)
 		return n;
 	batch->passed++;
@@ -202,30 +221,73 @@ static noinline u32 give_run(struct batch *batch, struct heap_shard *shard, u32 
 	return given + 1;
 }
 
-static __always_inline void give_each(struct batch *batch, struct heap_shard *shard, u64 first,
-				      u32 home, bool runs)
+/*
+ * Deals with what give_quick() stopped at: neighbours, of which none was given back yet;
+ * a slab of the shard that is to be settled after its slot was given back, which only a
+ * count below 0 says; or a slot to be refused. Returns how many offsets are done with that.
+ */
+static noinline u32 give_slowly(struct batch *batch, struct heap_shard *shard, u32 i, bool runs)
 {
-	const struct class_info info = class_table[SLAB_HOME_CLASS(home)];
-	const u64 *offsets = batch->offsets;
-	u64 i, n = batch->n;
-	struct slots_opened opened;
-	struct slab *slab;
+	struct slab *slab = slab_at(batch, i);
 
-	slots_opened_init(&opened, &info);
-	for (i = first; i < n; i++) {
-		slab = batch->slab[i];
-		if (unlikely(slab->home != home)) {
+	if (runs && slab == slab_at(batch, i + 1))
+		return give_run(batch, shard, i);
+	if (slab->count.more < 0) {
+		settle(batch, shard, slab);
+	} else {
+		batch->passed++;
+		refuse_slot(batch, i, slab);
+	}
+	return 1;
+}
+
+/*
+ * Gives back slots of one shard as long as that is quick. Returns where it stopped.
+ * As nothing is called, what it needs stays in registers; it counts up to 0, for one
+ * less of them.
+ */
+static __always_inline u64 give_quick(struct batch *batch, u64 first, u32 home, u64 reciprocal,
+				      struct slots_opened *opened, bool runs)
+{
+	const u64 *offsets = batch->offsets + batch->n;
+	const union batch_at *at = batch->at + batch->n;
+	struct slab *slab;
+	s64 i;
+
+	for (i = first - batch->n; i; i++) {
+		slab = dir_slab_of(at[i].entry);
+		if (runs && at[i].entry == at[i + 1].entry && slab->home == home)
+			break;
+		/* Of another shard's, @home alone says that it is not this; its count may change. */
+		if (data_race(slab->home_count) == opened->full) {
+			if (unlikely(!slab_mark(slab, reciprocal, offsets[i])))
+				break;
+			slots_open_slab(opened, slab);
+		} else if (unlikely(slab->home != home)) {
 			batch->passed++;
-		} else if (runs && slab == batch->slab[i + 1]) {
-			i += give_run(batch, shard, i, &opened) - 1;
-		} else if (unlikely(!slab_give(slab, &info, offsets[i]))) {
-			batch->passed++;
-			refuse_slot(batch, i, slab);
-		} else if (unlikely(!slots_given(&opened, slab))) {
-			settle(batch, shard, slab, &opened);
+		} else if (unlikely(!slab_give(slab, reciprocal, offsets[i]) ||
+				    slab->count.more < 0)) {
+			break;
 		}
 	}
-	slots_open(&shard->slots, &opened);
+	return batch->n + i;
+}
+
+static __always_inline void give_each(struct batch *batch, struct heap_shard *shard, u64 i,
+				      u32 home, bool runs)
+{
+	const struct class_info *info = &class_table[SLAB_HOME_CLASS(home)];
+	struct slots_opened opened = slots_open_begin(&batch->opened, home, info);
+
+	for (;;) {
+		i = give_quick(batch, i, home, info->reciprocal, &opened, runs);
+		slots_open_end(&shard->slots, &batch->opened, &opened);
+		if (i == batch->n)
+			return;
+		i += give_slowly(batch, shard, i, runs);
+		if (i == batch->n)
+			return;
+	}
 }
 
 /*
@@ -235,34 +297,34 @@ static __always_inline void give_each(struct batch *batch, struct heap_shard *sh
  */
 static noinline u32 give_to_shard(struct batch *batch, struct heap_shard *shard, u32 first)
 {
-	const struct slab *slab = batch->slab[first];
+	u32 home = slab_at(batch, first)->home;
 
 	batch->passed = 0;
-	if (slab == batch->slab[first + 1])
-		give_each(batch, shard, first, slab->home, true);
+	if (batch->at[first].entry == batch->at[first + 1].entry)
+		give_each(batch, shard, first, home, true);
 	else
-		give_each(batch, shard, first, slab->home, false);
+		give_each(batch, shard, first, home, false);
 	return batch->n - first - batch->passed;
 }
 
 /* Refuses the slots of one shard, whose size is not what was stated. */
 static noinline void refuse_shard(struct batch *batch, u32 first)
 {
-	u32 i, home = batch->slab[first]->home;
+	u32 i, home = slab_at(batch, first)->home;
 
 	for (i = first; i < batch->n; i++)
-		if (batch->slab[i]->home == home)
-			refuse_slot(batch, i, batch->slab[i]);
+		if (slab_at(batch, i)->home == home)
+			refuse_slot(batch, i, slab_at(batch, i));
 }
 
 /* Takes note that all slots of one shard are done. */
 static noinline void shard_done(struct batch *batch, u32 first)
 {
-	u32 i, home = batch->slab[first]->home;
+	u32 i, home = slab_at(batch, first)->home;
 
 	for (i = first; i < batch->n; i++)
-		if (batch->slab[i]->home == home)
-			batch->slab[i] = &nobodys;
+		if (slab_at(batch, i)->home == home)
+			batch->at[i].entry = dir_slab_entry(&nobodys);
 }
 
 static bool batch_left(const struct batch *batch)
@@ -276,12 +338,12 @@ static void give_slots(struct batch *batch)
 	struct heap_shard *shard;
 	u32 first = 0, freed = 0;
 
-	while (batch->slab[first] == &nobodys)
+	while (slab_at(batch, first) == &nobodys)
 		first++;
-	shard = heap_shard(batch->heap, batch->slab[first]);
+	shard = heap_shard(batch->heap, slab_at(batch, first));
 
 	core_lock(&shard->lock);
-	if (likely(heap_class_fits(slab_class(batch->slab[first]), batch->bytes)))
+	if (likely(heap_class_fits(slab_class(slab_at(batch, first)), batch->bytes)))
 		freed = give_to_shard(batch, shard, first);
 	else
 		refuse_shard(batch, first);
@@ -362,12 +424,12 @@ int heap_free(struct heap *heap, const u64 *offsets, u32 n, u64 bytes, u32 *bad)
 	batch.refused = 0;
 	batch.bad = n;
 	batch.others = 0;
-	batch.slab[n] = NULL;
+	batch.at[n].entry = 0;
 	INIT_LIST_HEAD(&batch.surplus);
 
 	rcu_read_lock();
 	look_up_places(&batch);
-	look_up_slabs(&batch);
+	look_up_entries(&batch);
 	while (batch_left(&batch))
 		give_slots(&batch);
 	rcu_read_unlock();

@@ -142,10 +142,10 @@ static bool slab_find_idle(struct heap *heap, struct slab *slab, u64 page, u64 *
 	idle = slab->place == SLAB_APART ? 0 : slab_idle(slab) & slab->dirty;
 	core_unlock(&shard->lock);
 
-	idle = idle >> (page - slab->page) << (page - slab->page);
+	idle = idle >> (page - slab_page(slab)) << (page - slab_page(slab));
 	if (!idle)
 		return false;
-	*first = slab->page + __ffs64(idle);
+	*first = slab_page(slab) + __ffs64(idle);
 	*n = __ffs64(~((u64)idle >> __ffs64(idle)));
 	return true;
 }
@@ -206,7 +206,7 @@ static bool idle_step(struct heap *heap, struct idle_search *search, u64 *first,
 		*n = 0;
 	} else if (slab) {
 		found = slab_find_idle(heap, slab, page, first, n);
-		search->page = (u64)slab->page + class_table[slab_class(slab)].slab_pages;
+		search->page = slab_page(slab) + class_table[slab_class(slab)].slab_pages;
 	} else {
 		found = false;
 		search->page = page + (dir_is_span(entry) ? dir_span_pages(entry) : 1);

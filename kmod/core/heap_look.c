@@ -40,7 +40,7 @@ static void fill_slot(struct heap *heap, struct heap_object *object, struct slab
 	object->class = slab_class(slab);
 	object->group = slab_group(slab);
 	object->bytes = class_table[object->class].slot_bytes;
-	object->offset = ((u64)slab->page << PAGE_SHIFT) + i * object->bytes;
+	object->offset = slab_start(slab) + i * object->bytes;
 	fill_who(heap, object, heap_slot_who(slab, i));
 }
 
@@ -86,7 +86,7 @@ static u32 walk_slab(struct heap *heap, struct slab *slab, u64 *cursor,
 {
 	const struct class_info *info = &class_table[slab_class(slab)];
 	struct heap_shard *shard = heap_shard(heap, slab);
-	u64 start = (u64)slab->page << PAGE_SHIFT;
+	u64 start = slab_start(slab);
 	u32 i, found = 0;
 
 	i = *cursor > start ? DIV_ROUND_UP((u32)(*cursor - start), info->slot_bytes) : 0;

@@ -94,7 +94,7 @@ static u32 give_slot(struct heap_shard *shard, struct slab *slab, u32 index)
 	u32 tag = heap_slot_who(slab, index) & OWNER_TAG_MASK;
 
 	core_assert_held(&shard->lock);
-	slab_give(slab, info, ((u64)slab->page << PAGE_SHIFT) + (u64)index * info->slot_bytes);
+	slab_give(slab, info->reciprocal, slab_start(slab) + (u64)index * info->slot_bytes);
 	shard->stat.used--;
 	shard->stat.frees++;
 	if (owned_slab(slab)->who)
@@ -304,8 +304,8 @@ void heap_free_of(struct heap *heap, u32 tag, const u64 *offsets, u32 n)
 	});
 }
 
-int heap_owned_free(struct heap *heap, const struct heap_owner *owner, const u64 *offsets, u32 n,
-		    u64 bytes, u32 *bad, bool *foreign)
+static noinline int owned_free(struct heap *heap, const struct heap_owner *owner,
+			       const u64 *offsets, u32 n, u64 bytes, u32 *bad, bool *foreign)
 {
 	struct owned_batch batch = {
 		.heap = heap,
@@ -316,13 +316,19 @@ int heap_owned_free(struct heap *heap, const struct heap_owner *owner, const u64
 		.bad = n,
 	};
 
-	*foreign = false;
-	if (!heap->owners)
-		return heap_free(heap, offsets, n, bytes, bad);
 	if (!n || n > HEAP_BATCH_MAX)
 		return -EINVAL;
 	free_batch(&batch);
 	*bad = batch.bad;
 	*foreign = batch.foreign;
 	return batch.freed;
+}
+
+int heap_owned_free(struct heap *heap, const struct heap_owner *owner, const u64 *offsets, u32 n,
+		    u64 bytes, u32 *bad, bool *foreign)
+{
+	*foreign = false;
+	if (heap->owners)
+		return owned_free(heap, owner, offsets, n, bytes, bad, foreign);
+	return heap_free(heap, offsets, n, bytes, bad);
 }

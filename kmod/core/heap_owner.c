@@ -445,7 +445,7 @@ static u64 next_stray(const struct heap *heap, struct heap_owner *owner, u64 *pa
 		if (dir_is_slab(entry)) {
 			const struct slab *slab = dir_slab_of(entry);
 
-			owner->page = slab->page + class_table[slab_class(slab)].slab_pages;
+			owner->page = slab_page(slab) + class_table[slab_class(slab)].slab_pages;
 			return entry;
 		}
 		if (dir_is_span(entry) && (dir_span_who(entry) & OWNER_TAG_MASK) == owner->tag)

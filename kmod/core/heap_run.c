@@ -316,7 +316,7 @@ void heap_release_surplus(struct heap *heap, struct heap_trash *trash)
 		slab = list_first_entry(&trash->surplus, struct slab, link);
 		list_del(&slab->link);
 		run_release(heap, &(struct run){
-			.first = slab->page,
+			.first = slab_page(slab),
 			.n = class_table[slab_class(slab)].slab_pages,
 			.entries = class_table[slab_class(slab)].slab_pages,
 			.slab = true,

@@ -44,7 +44,8 @@ void slab_init(struct slab *slab, u32 home, u64 page, u8 dirty)
 	INIT_HLIST_NODE(&slab->node);
 	slab->home = home;
 	class = slab_class(slab);
-	slab->page = page;
+	slab->start_low = page << PAGE_SHIFT;
+	slab->start_high = page << PAGE_SHIFT >> 32;
 	slab->dirty = dirty;
 	slab->place = SLAB_APART;
 	slab->count.edge = class_table[class].slots;
@@ -105,16 +106,12 @@ static noinline u64 word_dirty(const struct slab *slab, u32 word)
 
 /*
  * The pages from the first to the last slot that were taken hold memory from now
- * on; these are the slots' offsets. As slots were taken from the lowest free one
- * up, nothing is left free between them.
+ * on; these are where the slots begin in the slab. As slots were taken from the
+ * lowest free one up, nothing is left free between them.
  */
-static void note_dirty(struct slab *slab, u64 first, u64 last)
+static void note_dirty(struct slab *slab, u32 bytes, u32 first, u32 last)
 {
-	u64 end = last + class_table[slab_class(slab)].slot_bytes - 1;
-	u32 first_page = (first >> PAGE_SHIFT) - slab->page;
-	u32 last_page = (end >> PAGE_SHIFT) - slab->page;
-
-	slab->dirty |= (2U << last_page) - (1U << first_page);
+	slab->dirty |= (2U << ((last + bytes - 1) >> PAGE_SHIFT)) - (1U << (first >> PAGE_SHIFT));
 }
 
 /* The offsets of @n neighbours, the first of which is at @base. */
@@ -177,7 +174,7 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 {
 	u32 class = slab_class(slab), words = slab_words(class), word;
 	u32 bytes = class_table[class].slot_bytes;
-	u64 start = (u64)slab->page << PAGE_SHIFT;
+	u64 start = slab_start(slab);
 	u32 got = 0;
 
 	for (word = 0; got < n && word < words; word++) {
@@ -199,7 +196,7 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 		slab->bits[word] &= ~(usable ^ left);
 	}
 	if (clean && got)
-		note_dirty(slab, offsets[0], offsets[got - 1]);
+		note_dirty(slab, bytes, offsets[0] - start, offsets[got - 1] - start);
 	slab->count.more += got;
 	return got;
 }
@@ -207,15 +204,15 @@ static u32 take_words(struct slab *slab, u64 *offsets, u32 n, bool clean)
 /* Takes the lowest free slot of a slab that has one: what take_words() does, for one. */
 static void take_lowest(struct slab *slab, u64 *offset)
 {
-	u32 bytes = class_table[slab_class(slab)].slot_bytes, word = 0;
+	u32 bytes = class_table[slab_class(slab)].slot_bytes, word = 0, at;
 
 	while (!slab->bits[word])
 		word++;
-	*offset = ((u64)slab->page << PAGE_SHIFT) +
-		  (u64)(word * 64 + __ffs64(slab->bits[word])) * bytes;
+	at = (word * 64 + __ffs64(slab->bits[word])) * bytes;
+	*offset = slab_start(slab) + at;
 	slab->bits[word] &= slab->bits[word] - 1;
 	slab->count.more++;
-	note_dirty(slab, *offset, *offset);
+	note_dirty(slab, bytes, at, at);
 }
 
 u32 slab_take(struct slab *slab, u64 *offsets, u32 n)
@@ -237,14 +234,14 @@ u32 slab_take(struct slab *slab, u64 *offsets, u32 n)
 
 u32 slab_give_many(struct slab *slab, const u64 *offsets, u32 n)
 {
-	const struct class_info info = class_table[slab_class(slab)];
-	u64 start = (u64)slab->page << PAGE_SHIFT;
+	const u64 reciprocal = class_table[slab_class(slab)].reciprocal;
 	u64 bits = 0, nowhere, *word = &nowhere, *at, slot;
 	u64 index;
-	u32 i;
+	u32 i, delta;
 
 	for (i = 0; i < n; i++) {
-		if (unlikely(!class_slot_index(&info, offsets[i] - start, &index)))
+		delta = (u32)offsets[i] - slab->start_low;
+		if (unlikely(!class_slot_index(reciprocal, delta, &index)))
 			break;
 		at = &slab->bits[index / 64];
 		if (at != word) {
@@ -362,14 +359,17 @@ struct slab *slots_age(struct slots_rack *rack)
 
 /*
  * Holds an empty slab back, or another one, which is held already. Of two, that
- * is the lower, so that the heap's upper end empties. Returns the upper.
+ * is the lower, so that the heap's upper end empties. Returns the upper, which is
+ * where its count says.
  */
 static struct slab *slab_hold(struct slots_rack *rack, struct slab *slab)
 {
 	struct slab *other = rack->held;
 
-	if (other && other->page < slab->page)
+	if (other && slab_start(other) < slab_start(slab)) {
+		slab_set_place(slab, SLAB_APART);
 		return slab;
+	}
 	if (other)
 		slab_remove(rack, other);
 	rack->held = slab;
@@ -400,22 +400,16 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab)
 	return surplus;
 }
 
-void slots_open(struct slots_rack *rack, struct slots_opened *opened)
+void slots_open(struct slots_rack *rack, struct hlist_head *list, struct hlist_node **last, u32 n)
 {
 	struct hlist_head *bucket = &rack->bucket[0];
-	struct hlist_node **last;
 
-	if (!opened->n)
-		return;
-	last = opened->end.pprev;
 	*last = bucket->first;
 	if (bucket->first)
 		bucket->first->pprev = last;
-	bucket->first = opened->first;
-	opened->first->pprev = &bucket->first;
-	room_change(rack, opened->n);
-	opened->first = &opened->end;
-	opened->n = 0;
+	bucket->first = list->first;
+	list->first->pprev = &bucket->first;
+	room_change(rack, n);
 }
 
 u32 slab_give_all(struct slab *slab)
@@ -460,6 +454,18 @@ static struct slab *slots_best(const struct slots_rack *rack)
 	return rack->held;
 }
 
+/* What slots_settle() does with a slab of a bucket that has become full. */
+static void slab_filled(struct slots_rack *rack, struct slab *slab)
+{
+	hlist_del_init(&slab->node);
+	slab->place = SLAB_FULL;
+	slab->count.edge = 0;
+	slab->count.more = 0;
+	if (rack->knows_full)
+		hlist_add_head(&slab->node, &rack->full);
+	room_change(rack, -1);
+}
+
 /* Whether a slab that slots were taken from is still where its fullness says. */
 static bool slab_stays(const struct slab *slab)
 {
@@ -476,7 +482,11 @@ u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n)
 		if (slab->node.next)	/* what is taken from next, maybe */
 			prefetch(slab->node.next);
 		got += slab_take(slab, offsets + got, n - got);
-		if (!slab_stays(slab))
+		if (slab_stays(slab))
+			continue;
+		if (!slab_free(slab) && slab->place < SLAB_BUCKETS)
+			slab_filled(rack, slab);
+		else
 			slots_settle(rack, slab);	/* not empty: nothing to release */
 	}
 	return got;

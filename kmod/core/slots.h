@@ -40,7 +40,6 @@ enum slab_place {
 	SLAB_HELD,
 	SLAB_APART,		/* not on the rack: new, or to be released */
 	SLAB_LEFT,		/* not on the rack: nothing is taken from it any more */
-	SLAB_NOWHERE,		/* of no slab */
 };
 
 /**
@@ -58,9 +57,11 @@ struct slab_count {
  * @node: in the bucket, or in @full
  * @link: for the caller's use while %SLAB_APART
  * @rcu: for the caller's use, once nobody else can find the slab
- * @page: its first page
  * @home: whose it is, as SLAB_HOME(); never changes
  * @count: its free slots, see slab_free()
+ * @home_count: both, to be compared at once
+ * @start_low: the offset it begins at, the lower half; never changes
+ * @start_high: the upper half
  * @dirty: a bit a page, set = may hold memory
  * @place: enum slab_place
  * @bits: a bit a slot, set = free; bits beyond the last slot are clear
@@ -71,9 +72,15 @@ struct slab {
 		struct list_head link;
 		struct rcu_head rcu;
 	};
-	u32 page;
-	u32 home;
-	struct slab_count count;
+	union {
+		struct {
+			u32 home;
+			struct slab_count count;
+		};
+		u64 home_count;
+	};
+	u32 start_low;
+	u16 start_high;
 	u8 dirty;
 	u8 place;
 	u64 bits[];
@@ -103,6 +110,31 @@ static inline u32 slab_shard(const struct slab *slab)
 static inline u32 slab_owner(const struct slab *slab)
 {
 	return slab->home >> SLAB_OWNER_SHIFT;
+}
+
+/* What a slab has as @home_count. */
+static inline u64 slab_home_count(u32 home, u16 edge, s16 more)
+{
+	const union {
+		struct {
+			u32 home;
+			struct slab_count count;
+		};
+		u64 both;
+	} slab = { { home, { edge, more } } };
+
+	return slab.both;
+}
+
+/* The offset it begins at, and its first page. */
+static inline u64 slab_start(const struct slab *slab)
+{
+	return (u64)slab->start_high << 32 | slab->start_low;
+}
+
+static inline u64 slab_page(const struct slab *slab)
+{
+	return slab_start(slab) >> PAGE_SHIFT;
 }
 
 /* Free slots. */
@@ -164,8 +196,8 @@ u32 slab_take(struct slab *slab, u64 *offsets, u32 n);
  */
 static inline bool slab_slot(const struct slab *slab, u64 offset, u64 *index)
 {
-	return class_slot_index(&class_table[slab_class(slab)],
-				offset - ((u64)slab->page << PAGE_SHIFT), index);
+	return class_slot_index(class_table[slab_class(slab)].reciprocal,
+				(u32)offset - slab->start_low, index);
 }
 
 /**
@@ -177,20 +209,30 @@ static inline bool slab_slot_taken(const struct slab *slab, u32 index)
 }
 
 /**
- * slab_give() - give a slot back
- * @slab: the slab; slots_given() or slots_settle() is to follow
- * @info: its class
+ * slab_mark() - mark a slot as free
+ * @slab: the slab, whose count is to follow
+ * @reciprocal: that of its class
  * @offset: an offset on one of its pages
  *
  * Returns whether a slot begins there that was taken.
  */
-static inline bool slab_give(struct slab *slab, const struct class_info *info, u64 offset)
+static __always_inline bool slab_mark(struct slab *slab, u64 reciprocal, u64 offset)
 {
 	u64 index;
 
-	if (unlikely(!class_slot_index(info, offset - ((u64)slab->page << PAGE_SHIFT), &index)))
+	if (unlikely(!class_slot_index(reciprocal, (u32)offset - slab->start_low, &index)))
 		return false;
-	if (unlikely(__test_and_set_bit(index, (unsigned long *)slab->bits)))
+	return likely(!__test_and_set_bit(index, (unsigned long *)slab->bits));
+}
+
+/**
+ * slab_give() - give a slot back
+ *
+ * As slab_mark(), and counts it; slots_settle() is to follow if the count is below 0.
+ */
+static __always_inline bool slab_give(struct slab *slab, u64 reciprocal, u64 offset)
+{
+	if (unlikely(!slab_mark(slab, reciprocal, offset)))
 		return false;
 	slab->count.more--;
 	return true;
@@ -240,60 +282,69 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab);
 
 /**
  * struct slots_opened - slabs of a rack that were full, on their way to its first bucket
- * @first: the last of them
- * @end: what the first of them has as the next
- * @n: how many
- * @count: what they have in the first bucket
- * @full: %SLAB_FULL, or %SLAB_NOWHERE if slabs of this class are never in that bucket
+ * @full: what a slab of the rack has as @home_count while it is full
+ * @open: what it has as @count once it has a free slot, and is in the first bucket
+ * @n: how many there are
+ * @last: where the last of them, or the head of the list, says which is the next
+ *
+ * For racks that do not know their full slabs. All of this fits into registers, the
+ * head of the list is apart.
  */
 struct slots_opened {
-	struct hlist_node *first;
-	struct hlist_node end;
+	u64 full;
+	struct slab_count open;
 	u32 n;
-	struct slab_count count;
-	u8 full;
+	struct hlist_node **last;
 };
 
-static inline void slots_opened_init(struct slots_opened *opened, const struct class_info *info)
+/*
+ * Where slabs of a class have too few slots for the first bucket, none is @full. The
+ * list needs not be initialised, and is none before slots_open().
+ */
+static __always_inline struct slots_opened
+slots_open_begin(struct hlist_head *list, u32 home, const struct class_info *info)
 {
-	u16 quarter = info->slots / 4;
+	const u16 quarter = info->slots / 4;
 
-	opened->first = &opened->end;
-	opened->n = 0;
-	opened->count.edge = quarter;
-	opened->count.more = quarter - 1;
-	opened->full = quarter ? SLAB_FULL : SLAB_NOWHERE;
+	return (struct slots_opened){
+		.full = quarter ? slab_home_count(home, 0, 0) : U64_MAX,
+		.open = { .edge = quarter, .more = quarter - 1 },
+		.last = &list->first,
+	};
 }
 
-/**
- * slots_given() - see to a slab's place after one slot was given, where that is quick
- *
- * For racks that do not know their full slabs. Returns false if nothing was done, and
- * slots_open() and slots_settle() are to be called. It is quick where the slab stays
- * where it is, or was full: then it is in the first bucket after slots_open().
+/*
+ * Notes that a slab that was @full got a slot. Until slots_open_end(), which is under
+ * the same lock, it is on no list but has the place and the count as if it were.
  */
-static inline bool slots_given(struct slots_opened *opened, struct slab *slab)
+static __always_inline void slots_open_slab(struct slots_opened *opened, struct slab *slab)
 {
-	if (likely(slab->count.more >= 0))
-		return true;
-	if (unlikely(slab->place != opened->full))
-		return false;
-	/* As hlist_add_head() does, but for @pprev of the one in front. */
-	slab->node.next = opened->first;
-	opened->first->pprev = &slab->node.next;
-	opened->first = &slab->node;
+	*opened->last = &slab->node;
+	slab->node.pprev = opened->last;
+	opened->last = &slab->node.next;
 	opened->n++;
 	slab->place = 0;
-	slab->count = opened->count;
-	return true;
+	slab->count = opened->open;
 }
 
 /**
  * slots_open() - put slabs that were full into their rack's first bucket
- *
- * Leaves none in @opened.
+ * @rack: the rack
+ * @list: what slots_open_begin() was given; there is at least one
+ * @last: the last of them
+ * @n: how many
  */
-void slots_open(struct slots_rack *rack, struct slots_opened *opened);
+void slots_open(struct slots_rack *rack, struct hlist_head *list, struct hlist_node **last, u32 n);
+
+/* Leaves none; before anything else is done with the rack. */
+static inline void slots_open_end(struct slots_rack *rack, struct hlist_head *list,
+				  struct slots_opened *opened)
+{
+	if (opened->n)
+		slots_open(rack, list, opened->last, opened->n);
+	opened->n = 0;
+	opened->last = &list->first;
+}
 
 /**
  * slots_release_held() - let go of the slab held back

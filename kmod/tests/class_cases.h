@@ -93,7 +93,7 @@ static const char *class_interior(void)
 		u32 end = info->slab_pages * PAGE_SIZE, next = 0;
 
 		for (delta = 0, slot = 0; delta < end; delta++) {
-			bool found = class_slot_index(&class_table[class], delta, &index);
+			bool found = class_slot_index(info->reciprocal, delta, &index);
 
 			REQUIRE(found == (delta == next));
 			if (!found)

@@ -50,7 +50,7 @@ static const char *slots_rig_free(struct slots_rig *rig)
 
 static u64 slot_offset(const struct slots_rig *rig, u32 slab, u32 index)
 {
-	return ((u64)rig->slab[slab]->page << PAGE_SHIFT) +
+	return slab_start(rig->slab[slab]) +
 	       index * class_table[rig->class].slot_bytes;
 }
 
@@ -78,7 +78,7 @@ static const char *slots_give(struct slots_rig *rig, u32 slab, u32 want)
 
 	REQUIRE(slab_slot(rig->slab[slab], slot_offset(rig, slab, want), &index));
 	REQUIRE(index == want && slab_slot_taken(rig->slab[slab], index));
-	REQUIRE(slab_give(rig->slab[slab], &class_table[rig->class],
+	REQUIRE(slab_give(rig->slab[slab], class_table[rig->class].reciprocal,
 			  slot_offset(rig, slab, want)));
 	return NULL;
 }
@@ -291,43 +291,66 @@ static const char *slots_every_class(void)
 	return NULL;
 }
 
+/* Where slabs are opened together, they come in that order; else the last one comes first. */
+static const char *slots_take_opened(struct slots_rig *rig)
+{
+	static const u32 together[] = { 1, 2, 3, 0 }, alone[] = { 3, 2, 1, 0 };
+	u32 i, slots = slots_per_slab(rig);
+	const u32 *order = slots >= 4 ? together : alone;
+
+	REQUIRE(slots_take(&rig->rack, rig->offset, 4) == 4);
+	for (i = 0; i < 4; i++)
+		REQUIRE(rig->offset[i] == slot_offset(rig, order[i], slots - 1));
+	return slots_consistent(rig, 0);
+}
+
+/**
+ * struct opening - slabs on their way to the first bucket
+ * @list: their list, until they are there
+ * @opened: how far it has come
+ */
+struct opening {
+	struct hlist_head list;
+	struct slots_opened opened;
+};
+
 /* Gives a slot of a slab that was full: quickly, but where the slab is in no bucket then. */
-static const char *slots_open_one(struct slots_rig *rig, struct slots_opened *opened, u32 slab)
+static const char *slots_open_one(struct slots_rig *rig, struct opening *o, u32 slab)
 {
 	bool quick = slots_per_slab(rig) >= 4;
 
-	REQUIRE_NULL(slots_give(rig, slab, slots_per_slab(rig) - 1));
-	REQUIRE(slots_given(opened, rig->slab[slab]) == quick);
-	if (quick)
+	REQUIRE((rig->slab[slab]->home_count == o->opened.full) == quick);
+	if (quick) {
+		REQUIRE(slab_mark(rig->slab[slab], class_table[rig->class].reciprocal,
+				  slot_offset(rig, slab, slots_per_slab(rig) - 1)));
+		slots_open_slab(&o->opened, rig->slab[slab]);
 		return NULL;
-	slots_open(&rig->rack, opened);
+	}
+	REQUIRE_NULL(slots_give(rig, slab, slots_per_slab(rig) - 1));
+	slots_open_end(&rig->rack, &o->list, &o->opened);
 	slots_settle(&rig->rack, rig->slab[slab]);
 	return NULL;
 }
 
 static const char *slots_opened_of(struct slots_rig *rig)
 {
-	u32 i, slots = slots_per_slab(rig);
-	struct slots_opened opened;
+	u32 i, slots = slots_per_slab(rig), home = SLAB_HOME(rig->class, RIG_GROUP, RIG_SHARD);
+	struct opening o;
 
-	slots_opened_init(&opened, &class_table[rig->class]);
+	o.opened = slots_open_begin(&o.list, home, &class_table[rig->class]);
 	for (i = 0; i < 4; i++)
 		REQUIRE_NULL(slots_fill(rig, i, slots));
-	REQUIRE_NULL(slots_open_one(rig, &opened, 0));
-	slots_open(&rig->rack, &opened);
+	REQUIRE_NULL(slots_open_one(rig, &o, 0));
+	slots_open_end(&rig->rack, &o.list, &o.opened);
 	REQUIRE_NULL(slots_consistent(rig, 1));
 	if (slots < 2)
 		return NULL;
 	for (i = 1; i < 4; i++)
-		REQUIRE_NULL(slots_open_one(rig, &opened, i));
-	slots_open(&rig->rack, &opened);
-	slots_open(&rig->rack, &opened);
+		REQUIRE_NULL(slots_open_one(rig, &o, i));
+	slots_open_end(&rig->rack, &o.list, &o.opened);
+	slots_open_end(&rig->rack, &o.list, &o.opened);
 	REQUIRE_NULL(slots_consistent(rig, 4));
-	/* The one opened last comes first. */
-	REQUIRE(slots_take(&rig->rack, rig->offset, 4) == 4);
-	for (i = 0; i < 4; i++)
-		REQUIRE(rig->offset[i] == slot_offset(rig, 3 - i, slots - 1));
-	return slots_consistent(rig, 0);
+	return slots_take_opened(rig);
 }
 
 static const char *slots_opened_all(void)
@@ -459,7 +482,7 @@ static const struct core_case slots_cases[] = {
 	{ "the slab held back is used last", slots_held_last },
 	{ "a slab of few slots goes from empty to full and back", slots_single },
 	{ "interior and free slots are refused, in every class", slots_refusals },
-	{ "full slabs that get a slot come first, the last in front", slots_opened_all },
+	{ "full slabs that get a slot come first", slots_opened_all },
 	{ "the slab held back is let go when it was not needed", slots_aged },
 	{ "pages are dirty from their first slot on, idle without a live one", slots_dirty_all },
 	{ "slots on pages that hold memory come first, in every class", slots_prefer_all },

@@ -29,6 +29,7 @@
 #include <urcu/urcu-bp.h>
 
 typedef int16_t s16;
+typedef int64_t s64;
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -103,6 +104,7 @@ static inline bool is_power_of_2(u64 n)
 #define likely(condition)	__builtin_expect(!!(condition), 1)
 #define unlikely(condition)	__builtin_expect(!!(condition), 0)
 #define noinline		__attribute__((noinline))
+#define OPTIMIZER_HIDE_VAR(var)	__asm__("" : "+r" (var))
 #define fallthrough		__attribute__((fallthrough))
 #define prefetch(place)		__builtin_prefetch(place)
 #ifdef HOST_YIELD
