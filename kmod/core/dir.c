@@ -215,7 +215,7 @@ static bool dir_heighten(struct dir *dir, u64 page, struct dir_reserve *reserve)
 }
 
 /* The slot of a page's leaf, or NULL if that is missing. */
-static u64 *leaf_find(struct dir *dir, u64 page)
+static u64 *leaf_slot(struct dir *dir, u64 page)
 {
 	u32 height = dir->height;
 	u64 *slot = &dir->root;
@@ -231,7 +231,7 @@ static u64 *leaf_find(struct dir *dir, u64 page)
 }
 
 /* The same, after what is missing on the way to it is put there. */
-static noinline u64 *leaf_make(struct dir *dir, u64 page, struct dir_reserve *reserve)
+static noinline u64 *leaf_grow(struct dir *dir, u64 page, struct dir_reserve *reserve)
 {
 	u64 *above = NULL, *slot = &dir->root;
 	u32 height;
@@ -260,7 +260,7 @@ static noinline u64 *leaf_make(struct dir *dir, u64 page, struct dir_reserve *re
 static void leaf_set(struct dir *dir, u64 first, u64 end, u64 entry,
 		     struct dir_reserve *reserve)
 {
-	u64 *slot = leaf_find(dir, first) ?: leaf_make(dir, first, reserve), *where;
+	u64 *slot = leaf_slot(dir, first) ?: leaf_grow(dir, first, reserve), *where;
 	int more = 0;
 
 	if (!slot)
