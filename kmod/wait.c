@@ -186,21 +186,35 @@ static bool is_dead(const struct waiter *me)
 	return me->client && READ_ONCE(me->client->dead);
 }
 
-/* Returns 0 with the turn taken, -ETIME after @until, -ENXIO or -EINTR. */
+/*
+ * Returns 0 with the turn taken, -ETIME after @until, -ENXIO or -EINTR. What
+ * wait_event_interruptible_hrtimeout() does, but for its plain look, here, at what the
+ * timer writes: that is a data race.
+ */
 static int sleep_until_turn(struct zone_wait *wait, struct waiter *me,
 			    ktime_t until)
 {
-	ktime_t left = KTIME_MAX;
-	int ret;
+	ktime_t *expires = until == KTIME_MAX ? NULL : &until;
+	bool late = false;
+	int ret = 0;
+	DEFINE_WAIT(entry);
 
-	if (until != KTIME_MAX)
-		left = max_t(ktime_t, ktime_sub(until, ktime_get()), 0);
-	ret = wait_event_interruptible_hrtimeout(me->wq, READ_ONCE(me->turn) ||
-						 is_dead(me), left);
+	for (;;) {
+		long signal = prepare_to_wait_event(&me->wq, &entry, TASK_INTERRUPTIBLE);
+
+		if (READ_ONCE(me->turn) || is_dead(me))
+			break;
+		if (signal || late) {
+			ret = signal ? -EINTR : -ETIME;
+			break;
+		}
+		late = !schedule_hrtimeout(expires, HRTIMER_MODE_ABS);
+	}
+	finish_wait(&me->wq, &entry);
 	if (is_dead(me))
 		return -ENXIO;
 	if (ret)
-		return ret == -ETIME ? ret : -EINTR;
+		return ret;
 	spin_lock(&wait->lock);
 	me->turn = false;
 	spin_unlock(&wait->lock);
