@@ -232,11 +232,15 @@ static void make_program(struct worker *worker)
 	} while (!program->count);
 }
 
-static bool read_program(struct worker *worker, const char *path)
+/* @used: this process has run others before */
+static bool read_program(struct worker *worker, const char *path, bool used)
 {
 	FILE *file = fopen(path, "r");
 	bool ok = file && program_read(&worker->current, file);
 
+	/* They may have left no descriptor or memory to read it with: another does. */
+	if (!ok && used)
+		_exit(0);
 	if (file)
 		fclose(file);
 	if (!ok)
@@ -245,12 +249,13 @@ static bool read_program(struct worker *worker, const char *path)
 }
 
 /* The next one: of the seeds first. */
-static bool next_program(struct worker *worker)
+static bool next_program(struct worker *worker, bool used)
 {
 	const struct plan *plan = worker->plan;
 
 	if (worker->next_seed < worker->seed_count) {
-		worker->well = read_program(worker, worker->seeds[worker->next_seed++]);
+		worker->well = read_program(worker, worker->seeds[worker->next_seed], used);
+		worker->next_seed++;
 		return worker->well;
 	}
 	if (now() >= worker->end)
@@ -282,7 +287,7 @@ static void run_programs(struct worker *worker)
 	if (!program_prepare(worker->plan->control, worker->zone))
 		_exit(1);
 	coverage_of_this_process();
-	for (i = 0; i < CHECK_EVERY && next_program(worker); i++) {
+	for (i = 0; i < CHECK_EVERY && next_program(worker, i); i++) {
 		if (worker->plan->print) {
 			printf("# worker %u, program %lu:\n", worker->number,
 			       worker->report->programs);
