@@ -258,7 +258,7 @@ static __always_inline u64 give_quick(struct batch *batch, u64 first, u32 home, 
 		slab = dir_slab_of(at[i].entry);
 		if (runs && at[i].entry == at[i + 1].entry && slab->home == home)
 			break;
-		/* Of another shard's, @home alone says that it is not this; its count may change. */
+		/* Of another shard's, @home alone says so, and its count may change. */
 		if (data_race(slab->home_count) == opened->full) {
 			if (unlikely(!slab_mark(slab, reciprocal, offsets[i])))
 				break;
