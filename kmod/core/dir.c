@@ -163,7 +163,7 @@ static u32 dir_path_wants(const struct dir *dir, u64 page)
 	if (height > dir->height)
 		return height - dir->height + height;
 	for (height = dir->height; node && height; height--)
-		node = dir_below(node, page, height);
+		node = dir_follow(node, dir_index(page, height));
 	return node ? 0 : height + 1;
 }
 

@@ -190,11 +190,6 @@ static inline const struct dir_node *dir_follow(const struct dir_node *node, u64
 	return (const struct dir_node *)(unsigned long)(READ_ONCE(node->word[index]) & mask);
 }
 
-static inline const struct dir_node *dir_below(const struct dir_node *node, u64 page, u32 height)
-{
-	return dir_follow(node, dir_index(page, height));
-}
-
 /**
  * dir_where() - where the entry of a page is
  * @node: the topmost node

@@ -112,8 +112,8 @@ static inline u32 slab_owner(const struct slab *slab)
 	return slab->home >> SLAB_OWNER_SHIFT;
 }
 
-/* What a slab has as @home_count. */
-static inline u64 slab_home_count(u32 home, u16 edge, s16 more)
+/* What a slab has as @home_count while it is full. */
+static inline u64 slab_home_full(u32 home)
 {
 	const union {
 		struct {
@@ -121,7 +121,7 @@ static inline u64 slab_home_count(u32 home, u16 edge, s16 more)
 			struct slab_count count;
 		};
 		u64 both;
-	} slab = { { home, { edge, more } } };
+	} slab = { { home } };
 
 	return slab.both;
 }
@@ -307,7 +307,7 @@ slots_open_begin(struct hlist_head *list, u32 home, const struct class_info *inf
 	const u16 quarter = info->slots / 4;
 
 	return (struct slots_opened){
-		.full = quarter ? slab_home_count(home, 0, 0) : U64_MAX,
+		.full = quarter ? slab_home_full(home) : U64_MAX,
 		.open = { .edge = quarter, .more = quarter - 1 },
 		.last = &list->first,
 	};
