@@ -244,8 +244,8 @@ static const char *count_slots(struct census *census, struct heap *heap, u32 hom
 		error = slab_check(slab) ?: check_who(census, heap, slab);
 		stat->slabs++;
 		stat->used += class_table[slab_class(slab)].slots - slab_free(slab);
-		*listed += slab->place != SLAB_FULL && slab->place != SLAB_LEFT;
-		*full += slab->place == SLAB_FULL;
+		*listed += slab_where(slab) != SLAB_FULL && slab->place != SLAB_LEFT;
+		*full += slab_where(slab) == SLAB_FULL;
 	}
 	return error;
 }

@@ -277,9 +277,10 @@ static __always_inline void give_each(struct batch *batch, struct heap_shard *sh
 				      u32 home, bool runs)
 {
 	const struct class_info *info = &class_table[SLAB_HOME_CLASS(home)];
-	struct slots_opened opened = slots_open_begin(&batch->opened, home, info);
+	struct slots_opened opened;
 
 	for (;;) {
+		opened = slots_open_begin(&batch->opened, home, info);
 		i = give_quick(batch, i, home, info->reciprocal, &opened, runs);
 		slots_open_end(&shard->slots, &batch->opened, &opened);
 		if (i == batch->n)

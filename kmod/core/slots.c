@@ -63,7 +63,7 @@ void slots_rack_init(struct slots_rack *rack)
 	rack->held = NULL;
 	rack->held_long = false;
 	rack->knows_full = false;
-	rack->room = 0;
+	rack->room = false;
 	INIT_HLIST_HEAD(&rack->full);
 }
 
@@ -278,7 +278,7 @@ u8 slab_idle(const struct slab *slab)
 }
 
 /* Where a slab belongs; an empty one is not held as a matter of course. */
-static enum slab_place slab_place(const struct slab *slab)
+static enum slab_place slab_belongs(const struct slab *slab)
 {
 	u32 slots = class_table[slab_class(slab)].slots;
 	u32 quarters = 4 * slab_free(slab);
@@ -292,14 +292,14 @@ static enum slab_place slab_place(const struct slab *slab)
 	return 1 + (quarters > 2 * slots) + (quarters > 3 * slots);
 }
 
-/* The most free slots that a slab can have in its place. */
-static u32 slab_edge(const struct slab *slab)
+/* The most free slots that a slab can have in a place. */
+static u32 slab_edge(const struct slab *slab, enum slab_place place)
 {
 	u32 slots = class_table[slab_class(slab)].slots;
 
-	if (slab->place >= SLAB_BUCKETS)
-		return slab->place == SLAB_FULL ? 0 : slots;
-	return min((slab->place + 1) * slots / 4, slots - 1);
+	if (place >= SLAB_BUCKETS)
+		return place == SLAB_FULL ? 0 : slots;
+	return min((place + 1) * slots / 4, slots - 1);
 }
 
 /* Notes the place of a slab, whose free slots stay the same. */
@@ -307,29 +307,45 @@ static void slab_set_place(struct slab *slab, enum slab_place place)
 {
 	u16 free = slab_free(slab);
 
-	slab->place = place;
-	slab->count.edge = slab_edge(slab);
+	slab->place = place == SLAB_FULL ? 0 : place;
+	slab->count.edge = slab_edge(slab, place);
 	slab->count.more = slab->count.edge - free;
 }
 
-/* Whether it counts as having room. */
-static bool slab_listed(const struct slab *slab)
+/* The slab to take from next. */
+static struct slab *slots_best(const struct slots_rack *rack)
 {
-	return slab->place < SLAB_BUCKETS || slab->place == SLAB_HELD;
+	u32 i;
+
+	for (i = 0; i < SLAB_BUCKETS; i++)
+		if (!hlist_empty(&rack->bucket[i]))
+			return hlist_entry(rack->bucket[i].first, struct slab, node);
+	return rack->held;
 }
 
 /* In one step, as there are those who look without the lock. */
-static void room_change(struct slots_rack *rack, int change)
+static void set_room(struct slots_rack *rack, bool room)
 {
-	if (change)
-		WRITE_ONCE(rack->room, rack->room + change);
+	if (room != rack->room)
+		WRITE_ONCE(rack->room, room);
+}
+
+/* After a slab has left the buckets, or is not held any more. */
+static void note_room(struct slots_rack *rack)
+{
+	unsigned long any = (unsigned long)rack->held;
+	u32 i;
+
+	for (i = 0; i < SLAB_BUCKETS; i++)
+		any |= (unsigned long)rack->bucket[i].first;
+	set_room(rack, any);
 }
 
 /* The caller sees to the room. */
 static void slab_remove(struct slots_rack *rack, struct slab *slab)
 {
 	/* A full slab may be on a list, or linked to itself. */
-	if (slab->place <= SLAB_FULL) {
+	if (slab->place < SLAB_BUCKETS) {
 		hlist_del_init(&slab->node);
 	} else if (slab->place == SLAB_HELD) {
 		rack->held = NULL;
@@ -344,7 +360,7 @@ struct slab *slots_release_held(struct slots_rack *rack)
 
 	if (slab) {
 		slab_remove(rack, slab);
-		room_change(rack, -1);
+		note_room(rack);
 	}
 	return slab;
 }
@@ -380,11 +396,10 @@ static struct slab *slab_hold(struct slots_rack *rack, struct slab *slab)
 
 struct slab *slots_settle(struct slots_rack *rack, struct slab *slab)
 {
-	enum slab_place place = slab_place(slab);
-	bool listed = slab_listed(slab);
+	enum slab_place place = slab_belongs(slab);
 	struct slab *surplus = NULL;
 
-	if (place == slab->place)
+	if (place == slab_where(slab))
 		return NULL;
 	slab_remove(rack, slab);
 	if (place == SLAB_HELD) {
@@ -396,11 +411,14 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab)
 		else if (rack->knows_full)
 			hlist_add_head(&slab->node, &rack->full);
 	}
-	room_change(rack, slab_listed(slab) - listed - (surplus && surplus != slab));
+	if (place == SLAB_FULL)
+		note_room(rack);
+	else
+		set_room(rack, true);
 	return surplus;
 }
 
-void slots_open(struct slots_rack *rack, struct hlist_head *list, struct hlist_node **last, u32 n)
+void slots_open(struct slots_rack *rack, struct hlist_head *list, struct hlist_node **last)
 {
 	struct hlist_head *bucket = &rack->bucket[0];
 
@@ -409,7 +427,7 @@ void slots_open(struct slots_rack *rack, struct hlist_head *list, struct hlist_n
 		bucket->first->pprev = last;
 	bucket->first = list->first;
 	list->first->pprev = &bucket->first;
-	room_change(rack, n);
+	set_room(rack, true);
 }
 
 u32 slab_give_all(struct slab *slab)
@@ -424,46 +442,27 @@ u32 slab_give_all(struct slab *slab)
 
 void slots_leave(struct slots_rack *rack, struct slab *slab)
 {
-	if (slab_listed(slab))
-		room_change(rack, -1);
 	slab_remove(rack, slab);
+	note_room(rack);
 	if (slab_free(slab) < class_table[slab_class(slab)].slots)
 		slab->place = SLAB_LEFT;
 }
 
 struct slab *slots_next(const struct slots_rack *rack)
 {
-	u32 i;
-
 	if (!hlist_empty(&rack->full))
 		return hlist_entry(rack->full.first, struct slab, node);
-	for (i = 0; i < SLAB_BUCKETS; i++)
-		if (!hlist_empty(&rack->bucket[i]))
-			return hlist_entry(rack->bucket[i].first, struct slab, node);
-	return rack->held;
+	return slots_best(rack);
 }
 
-/* The slab to take from next. */
-static struct slab *slots_best(const struct slots_rack *rack)
-{
-	u32 i;
-
-	for (i = 0; i < SLAB_BUCKETS; i++)
-		if (!hlist_empty(&rack->bucket[i]))
-			return hlist_entry(rack->bucket[i].first, struct slab, node);
-	return rack->held;
-}
-
-/* What slots_settle() does with a slab of a bucket that has become full. */
+/* What slots_settle() does with a slab of a bucket that has become full, but for the room. */
 static void slab_filled(struct slots_rack *rack, struct slab *slab)
 {
 	hlist_del_init(&slab->node);
-	slab->place = SLAB_FULL;
-	slab->count.edge = 0;
-	slab->count.more = 0;
+	slab->place = 0;	/* see slab_where() */
+	slab->count = (struct slab_count){ 0 };
 	if (rack->knows_full)
 		hlist_add_head(&slab->node, &rack->full);
-	room_change(rack, -1);
 }
 
 /* Whether a slab that slots were taken from is still where its fullness says. */
@@ -482,13 +481,14 @@ u32 slots_take(struct slots_rack *rack, u64 *offsets, u32 n)
 		if (slab->node.next)	/* what is taken from next, maybe */
 			prefetch(slab->node.next);
 		got += slab_take(slab, offsets + got, n - got);
-		if (slab_stays(slab))
-			continue;
+		if (slab_stays(slab))	/* with room left: that is all */
+			return got;
 		if (!slab_free(slab) && slab->place < SLAB_BUCKETS)
 			slab_filled(rack, slab);
 		else
 			slots_settle(rack, slab);	/* not empty: nothing to release */
 	}
+	note_room(rack);
 	return got;
 }
 
@@ -506,9 +506,9 @@ const char *slab_check(const struct slab *slab)
 	if (free != slab_free(slab))
 		return "slots: the count of free slots is wrong";
 	if (slab->place == SLAB_LEFT ? free == class_table[class].slots :
-				       slab->place != slab_place(slab))
+				       slab_where(slab) != slab_belongs(slab))
 		return "slots: a slab is not where its fullness says";
-	if (slab->place != SLAB_LEFT && slab->count.edge != slab_edge(slab))
+	if (slab->place != SLAB_LEFT && slab->count.edge != slab_edge(slab, slab_where(slab)))
 		return "slots: a slab would change its place at another edge";
 	if (slab->dirty & ~slab_pages_mask(class))
 		return "slots: a page beyond the slab is dirty";
@@ -526,7 +526,7 @@ static const char *check_bucket(const struct slots_rack *rack, u32 place, u32 ho
 	hlist_for_each_entry(slab, &rack->bucket[place], node) {
 		if (slab->home != home)
 			return "slots: a slab is on a rack not its own";
-		if (slab->place != place)
+		if (slab_where(slab) != place)
 			return "slots: a slab is in another bucket than it says";
 		if (*slab->node.pprev != &slab->node)
 			return "slots: a slab's link back is wrong";
@@ -544,7 +544,7 @@ u64 slots_count_full(const struct slots_rack *rack)
 	u64 count = 0;
 
 	hlist_for_each_entry(slab, &rack->full, node)
-		count += slab->place == SLAB_FULL;
+		count += slab_where(slab) == SLAB_FULL;
 	return count;
 }
 
@@ -557,8 +557,8 @@ const char *slots_check(const struct slots_rack *rack, u32 home, u64 *slabs)
 	for (i = 0; i < SLAB_BUCKETS && !error; i++)
 		error = check_bucket(rack, i, home, slabs);
 	*slabs += !!rack->held;
-	if (!error && *slabs != rack->room)
-		error = "slots: the count of slabs with room is wrong";
+	if (!error && rack->room != !!*slabs)
+		error = "slots: whether there are slabs with room is wrong";
 	if (error || !rack->held)
 		return error;
 

@@ -59,11 +59,11 @@ struct slab_count {
  * @rcu: for the caller's use, once nobody else can find the slab
  * @home: whose it is, as SLAB_HOME(); never changes
  * @count: its free slots, see slab_free()
- * @home_count: both, to be compared at once
+ * @home_count: both, to be compared and written at once
  * @start_low: the offset it begins at, the lower half; never changes
  * @start_high: the upper half
  * @dirty: a bit a page, set = may hold memory
- * @place: enum slab_place
+ * @place: enum slab_place, never %SLAB_FULL: full slabs have 0, see slab_where()
  * @bits: a bit a slot, set = free; bits beyond the last slot are clear
  */
 struct slab {
@@ -112,8 +112,8 @@ static inline u32 slab_owner(const struct slab *slab)
 	return slab->home >> SLAB_OWNER_SHIFT;
 }
 
-/* What a slab has as @home_count while it is full. */
-static inline u64 slab_home_full(u32 home)
+/* What a slab with that home and count has as @home_count. */
+static inline u64 slab_home_count(u32 home, struct slab_count count)
 {
 	const union {
 		struct {
@@ -121,7 +121,7 @@ static inline u64 slab_home_full(u32 home)
 			struct slab_count count;
 		};
 		u64 both;
-	} slab = { { home } };
+	} slab = { { home, count } };
 
 	return slab.both;
 }
@@ -143,14 +143,23 @@ static inline u16 slab_free(const struct slab *slab)
 	return slab->count.edge - slab->count.more;
 }
 
+/*
+ * Where it is. One that is full differs from the fullest that is not by its count alone:
+ * so that is all that changes when it gets a free slot.
+ */
+static inline enum slab_place slab_where(const struct slab *slab)
+{
+	return slab->place || slab->count.edge ? slab->place : SLAB_FULL;
+}
+
 /**
  * struct slots_rack - slabs with room, all of one class and group
  * @bucket: partial slabs by fullness, fullest first
  * @held: the empty slab held back, or NULL
  * @held_long: it was held already when slots_age() was called last
  * @knows_full: full slabs are in @full; set before the rack has any slab
- * @room: slabs in the buckets and held; who looks without the lock never sees
- *        less than there was all the time
+ * @room: there are slabs in the buckets or held; who looks without the lock never
+ *        misses what was there all the time
  * @full: slabs without room, if @knows_full
  */
 struct slots_rack {
@@ -158,7 +167,7 @@ struct slots_rack {
 	struct slab *held;
 	bool held_long;
 	bool knows_full;
-	u32 room;
+	bool room;
 	struct hlist_head full;
 };
 
@@ -283,8 +292,7 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab);
 /**
  * struct slots_opened - slabs of a rack that were full, on their way to its first bucket
  * @full: what a slab of the rack has as @home_count while it is full
- * @open: what it has as @count once it has a free slot, and is in the first bucket
- * @n: how many there are
+ * @open: the same once it has a free slot, and is in the first bucket
  * @last: where the last of them, or the head of the list, says which is the next
  *
  * For racks that do not know their full slabs. All of this fits into registers, the
@@ -292,8 +300,7 @@ struct slab *slots_settle(struct slots_rack *rack, struct slab *slab);
  */
 struct slots_opened {
 	u64 full;
-	struct slab_count open;
-	u32 n;
+	u64 open;
 	struct hlist_node **last;
 };
 
@@ -304,46 +311,50 @@ struct slots_opened {
 static __always_inline struct slots_opened
 slots_open_begin(struct hlist_head *list, u32 home, const struct class_info *info)
 {
+	const struct slab_count full = { 0 };
 	const u16 quarter = info->slots / 4;
+	const struct slab_count count = { .edge = quarter, .more = quarter - 1 };
+	u64 open = slab_home_count(home, count);
 
+	/* Not to be computed long before, and to wait on the stack. */
+	OPTIMIZER_HIDE_VAR(open);
 	return (struct slots_opened){
-		.full = quarter ? slab_home_full(home) : U64_MAX,
-		.open = { .edge = quarter, .more = quarter - 1 },
+		.full = quarter ? slab_home_count(home, full) : U64_MAX,
+		.open = open,
 		.last = &list->first,
 	};
 }
 
 /*
  * Notes that a slab that was @full got a slot. Until slots_open_end(), which is under
- * the same lock, it is on no list but has the place and the count as if it were.
+ * the same lock, it is on no list but is as if it were.
  */
 static __always_inline void slots_open_slab(struct slots_opened *opened, struct slab *slab)
 {
 	*opened->last = &slab->node;
 	slab->node.pprev = opened->last;
 	opened->last = &slab->node.next;
-	opened->n++;
-	slab->place = 0;
-	slab->count = opened->open;
+	/* Its home, at which others look without the lock, stays what it is. */
+	data_race(slab->home_count = opened->open);
 }
 
 /**
  * slots_open() - put slabs that were full into their rack's first bucket
  * @rack: the rack
  * @list: what slots_open_begin() was given; there is at least one
- * @last: the last of them
- * @n: how many
+ * @last: where the last of them says which is the next
  */
-void slots_open(struct slots_rack *rack, struct hlist_head *list, struct hlist_node **last, u32 n);
+void slots_open(struct slots_rack *rack, struct hlist_head *list, struct hlist_node **last);
 
-/* Leaves none; before anything else is done with the rack. */
+/*
+ * Before anything else is done with the rack; and slots_open_begin() before more are
+ * opened.
+ */
 static inline void slots_open_end(struct slots_rack *rack, struct hlist_head *list,
-				  struct slots_opened *opened)
+				  const struct slots_opened *opened)
 {
-	if (opened->n)
-		slots_open(rack, list, opened->last, opened->n);
-	opened->n = 0;
-	opened->last = &list->first;
+	if (opened->last != &list->first)
+		slots_open(rack, list, opened->last);
 }
 
 /**

@@ -139,7 +139,7 @@ static const char *slots_fullest_first(void)
 	REQUIRE(rig->offset[0] == slot_offset(rig, 1, slots * 7 / 8));
 	REQUIRE(rig->offset[slots / 8] == slot_offset(rig, 2, slots * 5 / 8));
 	REQUIRE(rig->offset[slots / 2] == slot_offset(rig, 3, slots * 3 / 8));
-	REQUIRE(rig->slab[1]->place == SLAB_FULL && rig->slab[2]->place == SLAB_FULL);
+	REQUIRE(slab_where(rig->slab[1]) == SLAB_FULL && slab_where(rig->slab[2]) == SLAB_FULL);
 	REQUIRE_NULL(slots_consistent(rig, 2));
 	return slots_rig_free(rig);
 }
@@ -158,7 +158,7 @@ static const char *slots_buckets(void)
 		REQUIRE_NULL(slots_consistent(rig, 1));
 	}
 	REQUIRE_NULL(slots_fill(rig, 0, 1));
-	REQUIRE(rig->slab[0]->place == SLAB_FULL);
+	REQUIRE(slab_where(rig->slab[0]) == SLAB_FULL);
 	return slots_rig_free(rig);
 }
 
@@ -263,7 +263,7 @@ static const char *slots_all_of(struct slots_rig *rig)
 	REQUIRE(slots_take(&rig->rack, rig->offset + 1, 2 * slots) == slots - 1);
 	for (i = 0; i < slots; i++)
 		REQUIRE(rig->offset[i] == slot_offset(rig, 0, i));
-	REQUIRE(rig->slab[0]->place == SLAB_FULL);
+	REQUIRE(slab_where(rig->slab[0]) == SLAB_FULL);
 	/* 7 is coprime to no slot count that it divides; walk those by ones. */
 	for (i = 0; i < slots; i++) {
 		u32 index = slots % 7 ? i * 7 % slots : i;
@@ -335,19 +335,20 @@ static const char *slots_open_one(struct slots_rig *rig, struct opening *o, u32 
 static const char *slots_opened_of(struct slots_rig *rig)
 {
 	u32 i, slots = slots_per_slab(rig), home = SLAB_HOME(rig->class, RIG_GROUP, RIG_SHARD);
+	const struct class_info *info = &class_table[rig->class];
 	struct opening o;
 
-	o.opened = slots_open_begin(&o.list, home, &class_table[rig->class]);
 	for (i = 0; i < 4; i++)
 		REQUIRE_NULL(slots_fill(rig, i, slots));
+	o.opened = slots_open_begin(&o.list, home, info);
 	REQUIRE_NULL(slots_open_one(rig, &o, 0));
 	slots_open_end(&rig->rack, &o.list, &o.opened);
 	REQUIRE_NULL(slots_consistent(rig, 1));
 	if (slots < 2)
 		return NULL;
+	o.opened = slots_open_begin(&o.list, home, info);
 	for (i = 1; i < 4; i++)
 		REQUIRE_NULL(slots_open_one(rig, &o, i));
-	slots_open_end(&rig->rack, &o.list, &o.opened);
 	slots_open_end(&rig->rack, &o.list, &o.opened);
 	REQUIRE_NULL(slots_consistent(rig, 4));
 	return slots_take_opened(rig);

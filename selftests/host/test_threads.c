@@ -224,7 +224,7 @@ static _Atomic u32 within;
  */
 static void look_within(void)
 {
-	const u32 *room = &heap_shelf(&heap->nobody, 8, 0)->shard[0]->slots.room;
+	const bool *room = &heap_shelf(&heap->nobody, 8, 0)->shard[0]->slots.room;
 
 	while (within)
 		require(READ_ONCE(*room) ? NULL : "a slab with room is not counted for a moment");
