@@ -202,6 +202,8 @@ static __always_inline const u64 *dir_where(const struct dir_node *node, u32 hei
 {
 	u64 index = page >> (DIR_NODE_SHIFT * height);
 
+	/* Or not this would be compared, but @page with a bound of its own. */
+	OPTIMIZER_HIDE_VAR(index);
 	if (unlikely(index >= DIR_NODE_WORDS))
 		goto nothing;
 	if (height > 2) {
