@@ -468,6 +468,9 @@ long class_stat_ioctl(struct ucmd *ucmd)
 					NULL))
 			return -EFAULT;
 		to += cs->figures_size;
+		/* A row takes long where there are many owners. */
+		if (fatal_signal_pending(current))
+			return -EINTR;
 	}
 	return ucmd_respond(ucmd);
 }

@@ -123,6 +123,8 @@ struct shmzone_class_figures {
  *                at least 48; bytes the kernel does not know are zeroed
  * @out_count: entries filled: @count, or fewer where the class table ends
  * @__out_reserved: zero
+ *
+ * EINTR: a fatal signal arrived.
  */
 struct shmzone_class_stat {
 	__u32 size;
