@@ -35,10 +35,16 @@ static _Atomic unsigned int troubles;
 
 static void *use(void *arg)
 {
-	void *p = lib.alloc(zone, 100);
+	static const size_t sizes[] = { 100, 1 << 16 };
+	unsigned int i;
+	void *p;
 
 	(void)arg;
-	troubles += !p || lib.free(zone, p);
+	/* From the thread's cache, and by calls. */
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		p = lib.alloc(zone, sizes[i]);
+		troubles += !p || lib.free(zone, p);
+	}
 	pthread_barrier_wait(&turn);
 	/* Meanwhile the library goes. */
 	pthread_barrier_wait(&turn);
