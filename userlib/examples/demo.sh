@@ -92,8 +92,9 @@ start_keeper() {
 	statistics
 }
 
+# What it frees goes into its cache, and only what that has no room for to the kernel.
 is_churning() {
-	[ "$(figure frees)" -ge 1000 ]
+	[ "$(figure cached_objects)" -gt 0 ]
 }
 
 start_churn() {
@@ -103,7 +104,7 @@ start_churn() {
 	# Or the shell would report that it was killed.
 	disown $churn
 	until_true "the churning process" is_churning
-	note "process $churn has freed $(figure frees) objects so far"
+	note "process $churn has $(figure cached_objects) free slots in its cache"
 }
 
 start_workers() {
