@@ -144,6 +144,20 @@ static inline struct shmzone_bin *bin_of(struct shmzone_cache_head *c,
 	return &c->bin[group ? load(c->bin_of[group - 1][class]) : class];
 }
 
+/*
+ * Have a line that another processor wrote to, before it is written to. gcc has
+ * PREFETCHW only for processors that must have it, and else lets the line be read, which
+ * is worse than nothing, as it is then asked for twice. Without it, it does nothing.
+ */
+static always_inline void prefetch_to_write(const void *p)
+{
+#ifdef __x86_64__
+	__asm__ volatile("prefetchw (%0)" : : "r"(p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
 /* Nothing is moved across by the compiler. */
 static always_inline void barrier(void)
 {
@@ -336,15 +350,19 @@ int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes);
  * @holder: thread that has locked it
  * @misses: attempts to lock it that failed
  * @ready: the kernel has set up that cache of it
+ * @end: by class, of group 0: that of bins that cannot grow any more
  * @capacity: by group and class: that of bins of threads whose slots go there, or 0
  * @level: by group and class: which cache is filled, or emptied, at present
+ * @rest: by group and class: for how many times it is not to grow
  */
 struct depot {
 	pid_t holder;
 	uint32_t misses;
 	bool ready[DEPOT_CACHES];
+	uint16_t end[CLASS_MAX];
 	uint16_t capacity[SHMZONE_GROUPS][CLASS_MAX];
 	uint8_t level[SHMZONE_GROUPS][CLASS_MAX];
+	uint8_t rest[SHMZONE_GROUPS][CLASS_MAX];
 };
 
 /* depot.c: this thread's cache is @own, and its bin is full, or empty. */
@@ -358,8 +376,8 @@ bool depot_take(const struct shmz *z, struct shmzone_cache_head *own,
 		uint32_t class, uint32_t group);
 
 /* CACHE_DRAIN could not let the bin grow, and @freed half of it. */
-void depot_grow(const struct shmz *z, uint32_t class, uint32_t group,
-		uint32_t freed);
+void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
+		uint32_t class, uint32_t group, uint32_t freed);
 
 /* region.c: which slot a handle has; on failure SLOT_NONE. */
 void slot_get(struct shmz *z, uint64_t zone_id);
