@@ -74,8 +74,6 @@
 #define CACHE_PAGE_ENTRY ((u32)SHMZONE_KIND_SLAB << 10)
 #define TAG_SHIFT 12
 
-static_assert(MAGAZINE_SLOTS_MAX / 2 <= HEAP_BATCH_MAX);
-
 static struct zone_clients *clients_of(const struct cache *cache)
 {
 	return &cache->client->zone->clients;
@@ -141,11 +139,15 @@ static u32 page_entry(const struct cache *cache)
 static u32 free_slots(struct cache *cache, const u64 *offsets, u32 n)
 {
 	struct client *client = cache->client;
+	u32 bad, some, freed = 0;
 	bool foreign;
-	u32 bad;
 
-	return heap_owned_free(client->zone->heap, client->owner, offsets, n, 0,
-			       &bad, &foreign);
+	for (; n; offsets += some, n -= some) {
+		some = min_t(u32, n, HEAP_BATCH_MAX);
+		freed += heap_owned_free(client->zone->heap, client->owner, offsets,
+					 some, 0, &bad, &foreign);
+	}
+	return freed;
 }
 
 /* Take the lock for a slow step of the thread; not so if it fails. */
@@ -342,7 +344,7 @@ static u32 wanted(struct cache *cache, u32 bin)
 static int fill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
-	u64 offsets[HEAP_BATCH_MAX] core_uncleared;
+	u64 offsets[MAGAZINE_MOVED_MAX] core_uncleared;
 	struct heap_request req = {
 		.bytes = class_table[class].slot_bytes,
 		.align = class_align(class),
@@ -405,7 +407,7 @@ static int make_room(struct cache *cache, u32 class, u32 group, bool shared,
 		     u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
-	u64 offsets[HEAP_BATCH_MAX] core_uncleared;
+	u64 offsets[MAGAZINE_MOVED_MAX] core_uncleared;
 	u32 n = 0, room = 0;
 	int ret;
 

@@ -81,21 +81,21 @@ TEST_F(cache, refill_and_drain)
 	ASSERT_EQ(1, stat_of(self->zone).out_live_objects);
 
 	/* Full and asked for more: it grows, and takes half. */
-	for (i = 0; i < 7; i++) {
+	for (i = 0; i < 8; i++) {
 		bin->cur -= cache_used(cache, self->class);
 		refill(self->zone, 1, self->class, 0, &answer);
 		ASSERT_LT(last, cache_capacity(cache, self->class));
 		last = cache_capacity(cache, self->class);
 	}
-	ASSERT_EQ(126, last);
-	ASSERT_EQ(63, answer.out_count);
+	ASSERT_EQ(252, last);
+	ASSERT_EQ(126, answer.out_count);
 
 	/* Full: the older half goes. */
-	ASSERT_EQ(126, cache_fill(self->zone, self->caches, 1, self->class, 126));
+	ASSERT_EQ(252, cache_fill(self->zone, self->caches, 1, self->class, 252));
 	drain(self->zone, 1, self->class, 0, &freed);
-	ASSERT_EQ(63, freed.out_count);
-	ASSERT_EQ(63, cache_used(cache, self->class));
-	ASSERT_EQ(63, drain_all(self->zone, 1));
+	ASSERT_EQ(126, freed.out_count);
+	ASSERT_EQ(126, cache_used(cache, self->class));
+	ASSERT_EQ(126, drain_all(self->zone, 1));
 	ASSERT_EQ(0, cache_used(cache, self->class));
 	ASSERT_EQ(bin->cur, bin->end);
 	ASSERT_EQ(0, stat_of(self->zone).out_cached_objects);

@@ -20,7 +20,7 @@
 #define HANDFUL		32
 #define HANDFULS	60U
 /* More than one bin has room for. */
-#define LARGE_HANDFUL	128
+#define LARGE_HANDFUL	256
 
 /**
  * struct pair - two threads
@@ -165,7 +165,7 @@ TEST_F(depot, hands_over_what_takes_several_caches)
 /* Caches that a child has, which is alone, after it freed far more than one has room for. */
 static int caches_of_one(void *arg)
 {
-	static void *objects[32 * LARGE_HANDFUL];
+	static void *objects[16 * LARGE_HANDFUL];
 	struct shmz *zone = arg;
 	int i;
 

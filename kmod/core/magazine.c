@@ -3,16 +3,17 @@
  * The words of a cache; see magazine.h.
  *
  * Bins of group 0 have the numbers of their classes and their room from the
- * start: 64 KiB of slots each, which is what a random live set wants, but no
- * more than 126 slots, half of which is a heap's batch. Bins of other groups
- * get a smaller room, one after the other, while there is any. In checked zones the
- * first of them is the one in which frees are collected, a heap's batch of them.
+ * start: 128 KiB of slots each, but no more than 252 slots, half of which is what a call
+ * is worth. Half of that is what a random live set wants; all of it saves programs whose
+ * heaps grow and shrink half of their calls. Bins of other groups get a smaller room, one
+ * after the other, while there is any. In checked zones the first of them is the one in
+ * which frees are collected, a heap's batch of them.
  */
 #include "core_env.h"
 #include "class.h"
 #include "magazine.h"
 
-#define ROOM_BYTES		65536
+#define ROOM_BYTES		131072
 #define ROOM_SLOTS_MIN		4
 #define OTHER_ROOM_SLOTS_MAX	32
 
@@ -24,15 +25,16 @@ static_assert(MAGAZINE_HEAD_BYTES % sizeof(u64) == 0);
 static_assert(MAGAZINE_HEAD_BYTES + (NO_WORD + 1) * sizeof(u64) <= PAGE_SIZE);
 static_assert(MAGAZINE_WORDS <= U16_MAX);
 static_assert(CLASS_COUNT <= 64 && CLASS_COUNT < MAGAZINE_BINS);
-static_assert(ROOM_BYTES / MAGAZINE_PENDING_BYTES == MAGAZINE_PENDING_MAX);
+static_assert(ROOM_BYTES / MAGAZINE_PENDING_BYTES >= MAGAZINE_PENDING_MAX);
 static_assert(MAGAZINE_WORDS <= 1ULL << (64 - MAGAZINE_CUR_SHIFT));
 
 static u32 room_for(u32 class, u32 group)
 {
-	bool other = group && group != MAGAZINE_PENDING_GROUP;
-	u32 most = other ? OTHER_ROOM_SLOTS_MAX : MAGAZINE_SLOTS_MAX;
+	u32 most = group ? OTHER_ROOM_SLOTS_MAX : MAGAZINE_SLOTS_MAX;
 	u32 slots = ROOM_BYTES / class_table[class].slot_bytes & ~1U;
 
+	if (group == MAGAZINE_PENDING_GROUP)
+		return MAGAZINE_PENDING_MAX;
 	return clamp(slots, (u32)ROOM_SLOTS_MIN, most);
 }
 
@@ -139,9 +141,19 @@ u32 magazine_make(struct magazines *m, u32 class, u32 group)
 	return bin;
 }
 
+/* How many slots a bin may have whatever others have. */
+static u32 steady_capacity(const struct magazine *magazine)
+{
+	return magazine->group == MAGAZINE_PENDING_GROUP ? magazine->room : magazine->room / 2;
+}
+
 static u32 next_capacity(const struct magazine *magazine)
 {
-	return min_t(u32, max(1, 2 * magazine->capacity), magazine->room);
+	u32 steady = steady_capacity(magazine);
+
+	if (magazine->capacity >= steady)
+		return magazine->room;
+	return min_t(u32, max(1, 2 * magazine->capacity), steady);
 }
 
 u32 magazine_lacks(const struct magazines *m, u32 bin)
@@ -158,10 +170,13 @@ u32 magazine_lacks(const struct magazines *m, u32 bin)
 u64 magazine_growth(const struct magazines *m, u32 bin)
 {
 	const struct magazine *magazine = &m->magazine[bin];
-	u64 bytes = (u64)(next_capacity(magazine) - magazine->capacity) *
-		    class_table[magazine->class].slot_bytes;
+	u32 next = next_capacity(magazine);
+	u64 bytes = (u64)(next - magazine->capacity) * class_table[magazine->class].slot_bytes;
+	u64 most = MAGAZINE_STOCK_MAX;
 
-	return m->bytes + bytes <= MAGAZINE_STOCK_MAX ? bytes : 0;
+	if (next > steady_capacity(magazine))
+		most /= 2;
+	return m->bytes + bytes <= most ? bytes : 0;
 }
 
 void magazine_grow(struct magazines *m, u32 bin)

@@ -15,7 +15,9 @@
  * comes out of a magazine goes to heap_free(), and to nobody else.
  *
  * Capacities double, from one slot on, until the room is used up or the caller
- * allows for no more bytes. A cache whose stock was taken back begins anew.
+ * allows for no more bytes. The last doubling is for as long as the cache has used up
+ * half of what it may have, so that some large bins leave enough for all others. A
+ * cache whose stock was taken back begins anew.
  *
  * No locking inside; the caller serialises the calls for one cache. The
  * thread may be at work meanwhile: then it, and nobody else, gets what it
@@ -28,7 +30,7 @@
 #include "core_env.h"
 #include "class.h"
 
-#define MAGAZINE_CACHE_BYTES	65536
+#define MAGAZINE_CACHE_BYTES	131072
 #define MAGAZINE_BINS		128
 #define MAGAZINE_STOCK_MAX	(1U << 20)
 
@@ -42,8 +44,9 @@
 
 #define MAGAZINE_PAGES		DIV_ROUND_UP(MAGAZINE_CACHE_BYTES, PAGE_SIZE)
 
-/* Slots in one bin at most. */
-#define MAGAZINE_SLOTS_MAX	126
+/* Slots in one bin at most, and those that go into it or out of it in one call. */
+#define MAGAZINE_SLOTS_MAX	252
+#define MAGAZINE_MOVED_MAX	(MAGAZINE_SLOTS_MAX / 2)
 
 /*
  * In checked zones: the bin in which frees of objects of so many bytes are

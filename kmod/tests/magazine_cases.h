@@ -6,7 +6,7 @@
 #include "cases.h"
 #include "../core/magazine.h"
 
-#define RIG_CLASS	9	/* 80 bytes: has 126 slots at most */
+#define RIG_CLASS	9	/* 80 bytes: has 252 slots at most */
 #define RIG_ENTRY	0x400
 
 /**
@@ -106,7 +106,7 @@ static const char *magazine_doubles(void)
 {
 	struct magazine_rig *rig = magazine_rig_make();
 	u32 bytes = class_table[RIG_CLASS].slot_bytes;
-	static const u32 capacities[] = { 1, 2, 4, 8, 16, 32, 64, 126 };
+	static const u32 capacities[] = { 1, 2, 4, 8, 16, 32, 64, 126, 252 };
 	u32 bottom = rig->m.magazine[RIG_CLASS].base - 1;
 	u32 i, page;
 
@@ -123,7 +123,7 @@ static const char *magazine_doubles(void)
 		REQUIRE(*shown_word(rig, bottom) == MAGAZINE_BOTTOM);
 	}
 	REQUIRE(!magazine_growth(&rig->m, RIG_CLASS));
-	REQUIRE(magazine_shut(&rig->m, RIG_CLASS) == 126 * bytes);
+	REQUIRE(magazine_shut(&rig->m, RIG_CLASS) == 252 * bytes);
 	REQUIRE(!rig->m.bytes);
 	REQUIRE(shown_bin(rig, RIG_CLASS)->end == MAGAZINE_FIRST_WORD);
 	REQUIRE(shown_bin(rig, RIG_CLASS)->cur == MAGAZINE_FIRST_WORD);
@@ -152,6 +152,33 @@ static const char *magazine_ceiling(void)
 	REQUIRE(rig->m.bytes == bytes);
 	REQUIRE(bytes <= MAGAZINE_STOCK_MAX && bytes > MAGAZINE_STOCK_MAX / 2);
 	REQUIRE(rig->m.magazine[CLASS_COUNT - 1].capacity == 4);
+	return magazine_rig_free(rig);
+}
+
+/* Half of its room is a bin's own, the other half only while there is much left. */
+static const char *magazine_last_doubling(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 class, half = 0, all = 0;
+
+	/* Slots of 1 KiB and more: 128 KiB each is half of what a cache may have for four. */
+	for (class = 24; class < 36; class++) {
+		const struct magazine *magazine = &rig->m.magazine[class];
+		u32 capacity = magazine_grow_all(rig, class);
+
+		all += capacity == magazine->room;
+		half += capacity == magazine->room / 2;
+		REQUIRE(capacity == magazine->room || capacity == magazine->room / 2);
+		REQUIRE(!all || !half || capacity == magazine->room / 2 ||
+			rig->m.bytes <= MAGAZINE_STOCK_MAX / 2);
+	}
+	REQUIRE(all >= 4 && half >= 4);
+	/* What others give up can be had. */
+	for (class = 24; class < 28; class++)
+		magazine_shut(&rig->m, class);
+	for (; class < 35; class++)
+		magazine_shut(&rig->m, class);
+	REQUIRE(magazine_grow_all(rig, 35) == rig->m.magazine[35].room);
 	return magazine_rig_free(rig);
 }
 
@@ -218,7 +245,7 @@ static const char *magazine_shut_bin(void)
 	magazine_shut(&rig->m, RIG_CLASS);
 	REQUIRE(!magazine_used(&rig->m, RIG_CLASS) && !rig->m.wrong);
 	bin->cur = rig->m.magazine[RIG_CLASS].base + 3;	/* as it was */
-	bin->end = rig->m.magazine[RIG_CLASS].base + 125;
+	bin->end = rig->m.magazine[RIG_CLASS].base + 251;
 	REQUIRE(!magazine_used(&rig->m, RIG_CLASS) && rig->m.wrong == 1);
 	REQUIRE(!magazine_put_row(rig, RIG_CLASS, 1, 4));
 	return magazine_rig_free(rig);
@@ -267,7 +294,7 @@ static const char *magazine_wrong_head(void)
 	REQUIRE(magazine_make(&rig->m, RIG_CLASS, 7) == CLASS_COUNT);
 	REQUIRE(magazine_used(&rig->m, RIG_CLASS) == 5);
 	REQUIRE(magazine_put_row(rig, RIG_CLASS, 10, 1) == 1);
-	REQUIRE(bin->cur == bottom + 6 && bin->end == bottom + 126);
+	REQUIRE(bin->cur == bottom + 6 && bin->end == bottom + 252);
 	REQUIRE(magazine_take(&rig->m, RIG_CLASS, rig->offsets, 1) == 1);
 	REQUIRE(rig->offsets[0] == 10 && !rig->m.wrong);
 	return magazine_rig_free(rig);
@@ -464,6 +491,7 @@ static const struct core_case magazine_cases[] = {
 	{ "a fresh cache is empty and full", magazine_fresh },
 	{ "a capacity doubles up to the room, and begins anew", magazine_doubles },
 	{ "all bins grown stay within room and bytes", magazine_ceiling },
+	{ "the last doubling leaves enough for others", magazine_last_doubling },
 	{ "last in first out, and the oldest lie lowest", magazine_order },
 	{ "a full bin takes no more, and gives its older half", magazine_full },
 	{ "a shut bin has nothing in it", magazine_shut_bin },

@@ -190,10 +190,28 @@ static void cache_grow(struct zone *zone, struct cache *cache, u32 bin)
 
 static void free_all(struct zone *zone, const u64 *offsets, u32 n)
 {
-	u32 bad;
+	u32 bad, some;
 
-	if (n)
-		heap_free(zone->heap, offsets, n, 0, &bad);
+	for (; n; offsets += some, n -= some) {
+		some = min(n, (u32)HEAP_BATCH_MAX);
+		heap_free(zone->heap, offsets, some, 0, &bad);
+	}
+}
+
+/* Returns how many, or a negative errno if none. */
+static int alloc_all(struct zone *zone, const struct heap_request *request, u64 *offsets, u32 n)
+{
+	u32 done = 0, some;
+	int got;
+
+	do {
+		some = min(n - done, (u32)HEAP_BATCH_MAX);
+		got = heap_alloc(zone->heap, request, offsets + done, some);
+		if (got < 0)
+			return done ? (int)done : got;
+		done += got;
+	} while (done < n && got == (int)some);
+	return done;
 }
 
 /* Finds the bin or makes it, and lets it grow: -ENOSPC if it has no capacity. */
@@ -216,7 +234,7 @@ static int cache_refill(struct zone *zone, struct cache *cache,
 		.group = args->group,
 		.hint = cache->index,
 	};
-	u64 offsets[HEAP_BATCH_MAX];
+	u64 offsets[MAGAZINE_MOVED_MAX];
 	u32 bin, used, capacity, put;
 	int got, ret;
 
@@ -231,8 +249,7 @@ static int cache_refill(struct zone *zone, struct cache *cache,
 	used = magazine_used(m, bin);
 	if (used == capacity)
 		return 0;
-	got = heap_alloc(zone->heap, &request, offsets,
-			 min(capacity - used, (capacity + 1) / 2));
+	got = alloc_all(zone, &request, offsets, min(capacity - used, (capacity + 1) / 2));
 	if (got < 0)
 		return got;
 	put = magazine_put(m, bin, offsets, got);
@@ -293,7 +310,7 @@ static int cache_drain(struct zone *zone, struct cache *cache,
 		       struct shmzone_cache_drain *args)
 {
 	struct magazines *m = &cache->magazines;
-	u64 offsets[HEAP_BATCH_MAX];
+	u64 offsets[MAGAZINE_MOVED_MAX];
 	u32 bin, n = 0, capacity;
 	int ret;
 

@@ -116,12 +116,15 @@ static const char *take_out(struct model *model, struct model_cache *cache, u32 
 static const char *give_back(struct model *model, const struct model_cache *cache,
 			     const u64 *offsets, u32 n)
 {
-	u64 frees = model->stat.frees;
+	u64 frees;
+	u32 some;
 
-	if (!n)
-		return NULL;
-	REQUIRE_NULL(model_free_batch(model, cache->owner, offsets, n, 0));
-	REQUIRE(model->hostile || model->stat.frees == frees + n);
+	for (; n; offsets += some, n -= some) {
+		some = min_t(u32, n, HEAP_BATCH_MAX);
+		frees = model->stat.frees;
+		REQUIRE_NULL(model_free_batch(model, cache->owner, offsets, some, 0));
+		REQUIRE(model->hostile || model->stat.frees == frees + some);
+	}
 	return NULL;
 }
 
@@ -332,7 +335,7 @@ static const char *step_refill(struct model *model, struct model_cache *cache,
 	REQUIRE_NULL(grow(cache, source, i));
 	REQUIRE_NULL(used(cache, i, &in));
 	capacity = cache->bin[i].capacity;
-	n = min(capacity - in, max(capacity / 2, 1U));
+	n = min(min(capacity - in, max(capacity / 2, 1U)), (u32)HEAP_BATCH_MAX);
 	/* There may be less room by then: what is too much goes back. */
 	if (!model_choose(source, 8))
 		n = min_t(u32, capacity, HEAP_BATCH_MAX);
@@ -345,7 +348,7 @@ static const char *step_drain(struct model *model, struct model_cache *cache,
 			      struct model_source *source)
 {
 	bool pending = cache->checked && model_choose(source, 4);
-	u64 offsets[HEAP_BATCH_MAX];
+	u64 offsets[MAGAZINE_MOVED_MAX];
 	u32 i, in, n;
 
 	choose_class(cache, source);

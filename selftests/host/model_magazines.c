@@ -99,13 +99,15 @@ u32 foresee_used(struct model_cache *cache, u32 i)
 	return image_head(cache)->bin[i].cur - bottom_of(&cache->bin[i]);
 }
 
-/* 64 KiB of slots, an even number, and in other groups less. */
+/* 128 KiB of slots, an even number, and in other groups less. */
 static u32 room_of(u32 class, u32 group)
 {
-	u32 slots = 65536 / class_table[class].slot_bytes;
+	u32 slots = 131072 / class_table[class].slot_bytes;
 
+	if (group == MAGAZINE_PENDING_GROUP)
+		return 64;
 	slots = max(slots - slots % 2, 4U);
-	return min(slots, group && group != MAGAZINE_PENDING_GROUP ? 32U : 126U);
+	return min(slots, group ? 32U : 252U);
 }
 
 u32 foresee_bin(struct model_cache *cache, u32 class, u32 group)
@@ -149,17 +151,24 @@ u32 foresee_make(struct model_cache *cache, u32 class, u32 group)
 	return i;
 }
 
+/* Half of its room first. */
 u32 next_capacity(const struct model_bin *bin)
 {
-	return bin->capacity ? min(2 * bin->capacity, bin->room) : 1;
+	u32 half = is_pending(bin) ? 64 : bin->room / 2;
+
+	if (bin->capacity < half)
+		return bin->capacity ? min(2 * bin->capacity, half) : 1;
+	return bin->room;
 }
 
 u64 foresee_growth(const struct model_cache *cache, u32 i)
 {
 	const struct model_bin *bin = &cache->bin[i];
 	u64 bytes = (next_capacity(bin) - bin->capacity) * class_table[bin->class].slot_bytes;
+	bool beyond = !is_pending(bin) && next_capacity(bin) > bin->room / 2;
+	u64 most = beyond ? 524288 : 1048576;
 
-	return all_capacity_bytes(cache) + bytes <= MAGAZINE_STOCK_MAX ? bytes : 0;
+	return all_capacity_bytes(cache) + bytes <= most ? bytes : 0;
 }
 
 /* The first page that is missing below the words of a bin that has grown, or 0. */

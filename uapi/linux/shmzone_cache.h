@@ -96,7 +96,7 @@
 #define SHMZONE_MMAP_CACHES	(1ULL << 49)
 
 /* Bytes of a cache. */
-#define SHMZONE_CACHE_BYTES	65536
+#define SHMZONE_CACHE_BYTES	131072
 
 /* Caches of a process in a zone at most. */
 #define SHMZONE_CACHES_MAX	4096

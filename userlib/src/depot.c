@@ -158,32 +158,37 @@ static void move(const struct move *m, uint32_t n)
 	}
 }
 
+/* Threads' bins may be of half the capacity that is known, and are not to be smaller. */
+static bool is_enough(int32_t n, int32_t most)
+{
+	return n >= 2 && n >= most / 2;
+}
+
 static bool is_empty(const uint64_t *words, const struct shmzone_bin *b)
 {
 	return !~load(words[load(b->cur)]);
 }
 
 /*
- * Whether a bin is full, and as large as those of threads are. In group 0 that is told by
- * its end, as all caches have these bins in the same place. To look where its bottom
- * would be is not enough in others: below its true one there may be no memory.
+ * How many slots a bin has room for that is full and large enough, or 0. In group 0 that
+ * is told by its end, as all caches have these bins in the same place. To look where its
+ * bottom would be is not enough in others: below its true one there may be no memory.
  */
-static bool is_full(const struct depot *d, const struct shmzone_cache_head *c,
-		    uint32_t class, uint32_t group)
+static uint32_t slots_of_full(const struct depot *d, struct shmzone_cache_head *c,
+			      uint32_t class, uint32_t group)
 {
-	const struct shmzone_bin *b = bin_of((struct shmzone_cache_head *)c, class, group);
-	uint32_t cur = load(b->cur), left = load(d->capacity[group][class]);
-	const uint64_t *words = (const uint64_t *)c;
+	int32_t n = 0, most = load(d->capacity[group][class]);
+	const struct shmzone_bin *b = bin_of(c, class, group);
+	const uint64_t *last = (uint64_t *)c + load(b->cur);
 
 	if (has_room(b))
-		return false;
+		return 0;
 	if (!group)
-		return cur == load(d->end[class]);
-	while (left && ~load(words[cur])) {
-		left--;
-		cur--;
-	}
-	return !left;
+		n = most + (int32_t)(load(b->end) - load(d->end[class]));
+	else
+		while (n < most && ~load(last[-n]))
+			n++;
+	return is_enough(n, most) ? n : 0;
 }
 
 static void move_init(struct move *m, struct shmzone_cache_head *out,
@@ -222,12 +227,12 @@ static bool put_half(const struct depot *d, struct shmzone_cache_head *own,
 		     struct shmzone_cache_head *c, uint32_t class, uint32_t group,
 		     uint64_t offset)
 {
-	uint32_t n = load(d->capacity[group][class]) / 2;
+	uint32_t n = slots_of_full(d, own, class, group) / 2;
 	uint64_t first, *words = (uint64_t *)own;
 	struct move m;
 
 	move_init(&m, own, c, class, group);
-	if (!is_full(d, own, class, group) || !has_room(m.in))
+	if (!n || !has_room(m.in))
 		return false;
 	fetch_words(m.to + load(m.in->cur) + 1, n);
 	words += load(m.out->cur);
@@ -243,13 +248,15 @@ static bool put_half(const struct depot *d, struct shmzone_cache_head *own,
 static uint32_t take_half(const struct depot *d, struct shmzone_cache_head *own,
 			  struct shmzone_cache_head *c, uint32_t class, uint32_t group)
 {
-	uint32_t n = load(d->capacity[group][class]) / 2, before, cur;
+	uint32_t n, before, cur;
 	struct move m;
 
 	move_init(&m, c, own, class, group);
 	before = load(m.in->cur);
-	if (load(m.in->end) - before != load(d->capacity[group][class]))
+	n = load(m.in->end) - before;
+	if (!is_enough(n, load(d->capacity[group][class])))
 		return 0;
+	n /= 2;
 	cur = load(m.out->cur);
 	n = n < cur ? n : cur;
 	fetch_words(m.from + cur - n, n);
@@ -380,7 +387,7 @@ static bool grow(const struct shmz *z, struct depot *d, uint32_t class, uint32_t
 
 	if (d->ready[level] && has_room(bin_of(c, class, group)))
 		return true;
-	if (d->ready[level] && is_full(d, c, class, group))
+	if (d->ready[level] && slots_of_full(d, c, class, group))
 		level++;
 	/* A cache whose bins have all that it may have is followed by the next one. */
 	return level < most && (grow_bin(z, d, level, class, group) ||
