@@ -127,7 +127,7 @@ TEST(shared_caches_grow_last)
 		grow(zone, i, class, true);
 	ASSERT_GE(MIB / 3, grasp(&r, caches, class));
 	grow(zone, 8, class, false);
-	ASSERT_EQ(64 * KIB, capacity(cache_at(caches, 8), class, 1024));
+	ASSERT_EQ(128 * KIB, capacity(cache_at(caches, 8), class, 1024));
 }
 
 /* Nobody takes a step in them any more, and yet they are left to others. */

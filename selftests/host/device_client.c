@@ -193,7 +193,7 @@ static void free_all(struct zone *zone, const u64 *offsets, u32 n)
 	u32 bad, some;
 
 	for (; n; offsets += some, n -= some) {
-		some = min(n, (u32)HEAP_BATCH_MAX);
+		some = min_t(u32, n, HEAP_BATCH_MAX);
 		heap_free(zone->heap, offsets, some, 0, &bad);
 	}
 }
@@ -205,7 +205,7 @@ static int alloc_all(struct zone *zone, const struct heap_request *request, u64 
 	int got;
 
 	do {
-		some = min(n - done, (u32)HEAP_BATCH_MAX);
+		some = min_t(u32, n - done, HEAP_BATCH_MAX);
 		got = heap_alloc(zone->heap, request, offsets + done, some);
 		if (got < 0)
 			return done ? (int)done : got;

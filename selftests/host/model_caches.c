@@ -335,7 +335,7 @@ static const char *step_refill(struct model *model, struct model_cache *cache,
 	REQUIRE_NULL(grow(cache, source, i));
 	REQUIRE_NULL(used(cache, i, &in));
 	capacity = cache->bin[i].capacity;
-	n = min(min(capacity - in, max(capacity / 2, 1U)), (u32)HEAP_BATCH_MAX);
+	n = min_t(u32, min(capacity - in, max(capacity / 2, 1U)), HEAP_BATCH_MAX);
 	/* There may be less room by then: what is too much goes back. */
 	if (!model_choose(source, 8))
 		n = min_t(u32, capacity, HEAP_BATCH_MAX);

@@ -322,7 +322,7 @@ static void fetch_bin(const struct shmz *z, const struct depot *d, uint32_t clas
 
 /* To put something there, or to take something; returns how many then, at least 1. */
 static uint32_t with_depot(const struct shmz *z, struct shmzone_cache_head *own,
-		       uint32_t class, uint32_t group, const uint64_t *put)
+			   uint32_t class, uint32_t group, const uint64_t *put)
 {
 	struct depot *d = depot_of(z->slot);
 	struct shmzone_cache_head *c;
