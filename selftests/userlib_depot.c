@@ -15,7 +15,7 @@
 #define LIMIT		(16 * MIB)
 #define CEILING		MIB		/* of all its caches */
 #define LARGE_ZONE_BYTES (1024 * MIB)
-#define ALONE_CACHES	8		/* of the depot, in a process of one thread */
+#define ALONE_CACHES	10		/* of the depot, in a process of one thread */
 #define BYTES		1000
 #define HANDFUL		32
 #define HANDFULS	60U
@@ -173,7 +173,7 @@ TEST_F(depot, hands_over_what_takes_several_caches)
 /* Caches that a child has, which is alone, after it freed far more than one has room for. */
 static int caches_of_one(void *arg)
 {
-	static void *objects[16 * LARGE_HANDFUL];
+	static void *objects[32 * LARGE_HANDFUL];
 	struct shmz *zone = arg;
 	int i;
 
