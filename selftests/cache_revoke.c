@@ -27,7 +27,7 @@ static __u64 fill_caches(int zone, struct shmzone_cache *caches, unsigned int co
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		cache_fill(zone, caches, i, class_of(zone, 64), 126);
+		cache_fill(zone, caches, i, class_of(zone, 64), 252);
 		cache_fill(zone, caches, i, class_of(zone, 1024), 20);
 	}
 	_try_stat(zone, &stat);

@@ -30,7 +30,7 @@
 /* The C library also puts the variables of a thread there, of all that is loaded. */
 #define STACK_BYTES	(512 * 1024)
 #define SLOT_BYTES	64
-#define FULL		126U	/* such slots in a cache at most */
+#define FULL		252U	/* such slots in a cache at most */
 
 struct idlers {
 	int zone;
@@ -183,7 +183,7 @@ void vm_revoke(u64 arg)
 	fill_all(idlers);
 	if (spans_that_fit(idlers) != room)
 		bench_die("stock keeps some of the zone from being allocated");
-	figure = figure_of(guest_where("1,000 caches of 126 slots"), &sample);
+	figure = figure_of(guest_where("1,000 caches of 252 slots"), &sample);
 	figure.instructions = NAN;
 	if (!guest_counted) {
 		to_microseconds(&figure.value);
