@@ -214,9 +214,11 @@ static void fetch_objects(const struct shmz *z, struct shmzone_cache_head *own,
 			  uint32_t class, uint32_t group, uint32_t n)
 {
 	const uint64_t *last = (uint64_t *)own + load(bin_of(own, class, group)->cur);
+	uint64_t offset;
 
-	while (n--)
-		prefetch_to_write(z->base + load(*last--));
+	/* A signal handler may have taken them. */
+	for (; n && ~(offset = load(*last)); n--, last--)
+		prefetch_to_write(z->base + offset);
 }
 
 /*
@@ -399,9 +401,10 @@ void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
 		uint32_t class, uint32_t group, uint32_t freed)
 {
 	struct depot *d = depot_of(z->slot);
+	uint8_t *at = &d->rest[group][class], rest = load(*at);
 
-	if (d->rest[group][class]) {
-		d->rest[group][class]--;
+	if (rest) {
+		store(*at, rest - 1);
 		return;
 	}
 	if (!try_lock(d))
@@ -410,6 +413,6 @@ void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
 	if (!group)
 		store(d->end[class], load(own->bin[class].end));
 	if (!grow(z, d, class, group))
-		d->rest[group][class] = REST;
+		store(*at, REST);
 	unlock(d);
 }
