@@ -25,7 +25,6 @@ static_assert(MAGAZINE_HEAD_BYTES % sizeof(u64) == 0);
 static_assert(MAGAZINE_HEAD_BYTES + (NO_WORD + 1) * sizeof(u64) <= PAGE_SIZE);
 static_assert(MAGAZINE_WORDS <= U16_MAX);
 static_assert(CLASS_COUNT <= 64 && CLASS_COUNT < MAGAZINE_BINS);
-static_assert(ROOM_BYTES / MAGAZINE_PENDING_BYTES >= MAGAZINE_PENDING_MAX);
 static_assert(MAGAZINE_WORDS <= 1ULL << (64 - MAGAZINE_CUR_SHIFT));
 
 static u32 room_for(u32 class, u32 group)

@@ -15,9 +15,9 @@
  * comes out of a magazine goes to heap_free(), and to nobody else.
  *
  * Capacities double, from one slot on, until the room is used up or the caller
- * allows for no more bytes. The last doubling is for as long as the cache has used up
- * half of what it may have, so that some large bins leave enough for all others. A
- * cache whose stock was taken back begins anew.
+ * allows for no more bytes. The last doubling comes to an end when the cache has half of
+ * what it may have, so that some large bins leave enough for all others. A cache whose
+ * stock was taken back begins anew.
  *
  * No locking inside; the caller serialises the calls for one cache. The
  * thread may be at work meanwhile: then it, and nobody else, gets what it
