@@ -74,6 +74,8 @@
 #define CACHE_PAGE_ENTRY ((u32)SHMZONE_KIND_SLAB << 10)
 #define TAG_SHIFT 12
 
+static_assert(MAGAZINE_MOVED_MAX <= 2 * HEAP_BATCH_MAX);
+
 static struct zone_clients *clients_of(const struct cache *cache)
 {
 	return &cache->client->zone->clients;
@@ -142,8 +144,9 @@ static u32 free_slots(struct cache *cache, const u64 *offsets, u32 n)
 	u32 bad, some, freed = 0;
 	bool foreign;
 
+	/* What a full bin gives is two batches that are alike. */
 	for (; n; offsets += some, n -= some) {
-		some = min_t(u32, n, HEAP_BATCH_MAX);
+		some = n > HEAP_BATCH_MAX ? DIV_ROUND_UP(n, 2) : n;
 		freed += heap_owned_free(client->zone->heap, client->owner, offsets,
 					 some, 0, &bad, &foreign);
 	}

@@ -85,7 +85,7 @@ static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
  * So many are done without being counted: a full bin of a cache gives 63, seven times 9.
  * The loops that follow are unrolled wholly, by any number that is not less.
  */
-#define ROW	9
+#define LOOKUP_ROW	9
 
 /*
  * A page that is taken and has no entry lies inside a span. On a page that is
@@ -144,9 +144,9 @@ static __always_inline void find_places(struct batch *batch, const struct dir_no
 	union batch_at *at = batch->at;
 	u64 i;
 
-	for (; end - offset >= ROW; offset += ROW, at += ROW)
+	for (; end - offset >= LOOKUP_ROW; offset += LOOKUP_ROW, at += LOOKUP_ROW)
 #pragma GCC unroll 16
-		for (i = 0; i < ROW; i++)
+		for (i = 0; i < LOOKUP_ROW; i++)
 			find_place(&at[i], node, height, offset[i]);
 	for (; offset < end; offset++, at++)
 		find_place(at, node, height, *offset);
@@ -188,9 +188,9 @@ static void look_up_entries(struct batch *batch)
 	union batch_at *at = batch->at, *end = at + batch->n;
 	u64 i, all = DIR_SLAB;
 
-	for (; end - at >= ROW; at += ROW)
+	for (; end - at >= LOOKUP_ROW; at += LOOKUP_ROW)
 #pragma GCC unroll 16
-		for (i = 0; i < ROW; i++)
+		for (i = 0; i < LOOKUP_ROW; i++)
 			all &= read_entry(&at[i]);
 	for (; at < end; at++)
 		all &= read_entry(at);
