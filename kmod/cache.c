@@ -74,8 +74,6 @@
 #define CACHE_PAGE_ENTRY ((u32)SHMZONE_KIND_SLAB << 10)
 #define TAG_SHIFT 12
 
-static_assert(MAGAZINE_MOVED_MAX <= 2 * HEAP_BATCH_MAX);
-
 static struct zone_clients *clients_of(const struct cache *cache)
 {
 	return &cache->client->zone->clients;
@@ -144,9 +142,9 @@ static u32 free_slots(struct cache *cache, const u64 *offsets, u32 n)
 	u32 bad, some, freed = 0;
 	bool foreign;
 
-	/* What a full bin gives is two batches that are alike. */
+	/* Batches that are alike. */
 	for (; n; offsets += some, n -= some) {
-		some = n > HEAP_BATCH_MAX ? DIV_ROUND_UP(n, 2) : n;
+		some = DIV_ROUND_UP(n, DIV_ROUND_UP(n, HEAP_BATCH_MAX));
 		freed += heap_owned_free(client->zone->heap, client->owner, offsets,
 					 some, 0, &bad, &foreign);
 	}
@@ -332,7 +330,7 @@ static u32 put(struct cache *cache, u32 class, u32 group, u32 bin,
 	return done;
 }
 
-/* How many to ask for: half the capacity, and no more than there is room for. */
+/* How many to ask for, no more than there is room for. */
 static u32 wanted(struct cache *cache, u32 bin)
 {
 	u32 room = capacity(cache, bin);
@@ -340,7 +338,7 @@ static u32 wanted(struct cache *cache, u32 bin)
 	if (!room)
 		return 0;
 	room -= magazine_used(&cache->m, bin);
-	return min(room, max(capacity(cache, bin) / 2, 1U));
+	return min(room, magazine_portion(&cache->m, bin, MAGAZINE_IN));
 }
 
 /* cache_refill() within a step. */
@@ -405,13 +403,26 @@ int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count
 	return ret;
 }
 
+/* More of what is to go, unless somebody else took it meanwhile. */
+static u32 take_more(struct cache *cache, u32 bin, u64 *offsets, u32 left)
+{
+	u32 n;
+
+	if (!left || cache_begin(cache))
+		return 0;
+	n = magazine_take_old(&cache->m, bin, offsets,
+			      min_t(u32, left, MAGAZINE_MOVED_MAX));
+	cache_end(cache);
+	return n;
+}
+
 /* cache_drain() within a step. */
 static int make_room(struct cache *cache, u32 class, u32 group, bool shared,
 		     u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
 	u64 offsets[MAGAZINE_MOVED_MAX] core_uncleared;
-	u32 n = 0, room = 0;
+	u32 n = 0, left = 0, freed = 0, room;
 	int ret;
 
 	begin_anew(cache);
@@ -425,12 +436,18 @@ static int make_room(struct cache *cache, u32 class, u32 group, bool shared,
 		     magazine_used(&cache->m, *bin) == capacity(cache, *bin)))
 		grow(cache, *bin);
 	room = capacity(cache, *bin);
-	if (room && magazine_used(&cache->m, *bin) == room)
+	if (room && magazine_used(&cache->m, *bin) == room) {
+		left = magazine_portion(&cache->m, *bin, MAGAZINE_OUT);
 		n = magazine_take_old(&cache->m, *bin, offsets,
-				      DIV_ROUND_UP(room, 2));
+				      min_t(u32, left, MAGAZINE_MOVED_MAX));
+	}
 	cache_end(cache);
-	if (n) {
-		*count = free_slots(cache, offsets, n);
+	for (; n; n = take_more(cache, *bin, offsets, left)) {
+		freed += free_slots(cache, offsets, n);
+		left -= n;
+	}
+	if (freed) {
+		*count = freed;
 		zone_wake(zone);
 	}
 	zone_age_soon(zone);

@@ -82,7 +82,8 @@ static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
 /* Looking up. */
 
 /*
- * So many are done without being counted: a full bin of a cache gives 63, seven times 9.
+ * So many are done without being counted: what a full bin of a cache gives comes in
+ * batches of 63, seven times 9.
  * The loops that follow are unrolled wholly, by any number that is not less.
  */
 #define LOOKUP_ROW	9

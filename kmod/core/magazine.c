@@ -188,6 +188,18 @@ void magazine_grow(struct magazines *m, u32 bin)
 	show(m, bin, used);
 }
 
+u32 magazine_portion(struct magazines *m, u32 bin, enum magazine_way way)
+{
+	struct magazine *magazine = &m->magazine[bin];
+	bool again = magazine->way == way;
+	u32 capacity = magazine->capacity;
+
+	magazine->way = way;
+	if (!again)
+		return DIV_ROUND_UP(capacity, 2);
+	return capacity - capacity / (way == MAGAZINE_IN ? 4 : 8);
+}
+
 u64 magazine_shut(struct magazines *m, u32 bin)
 {
 	struct magazine *magazine = &m->magazine[bin];
@@ -195,6 +207,7 @@ u64 magazine_shut(struct magazines *m, u32 bin)
 
 	m->bytes -= bytes;
 	magazine->capacity = 0;
+	magazine->way = MAGAZINE_STILL;
 	show(m, bin, 0);
 	return bytes;
 }

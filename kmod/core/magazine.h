@@ -19,6 +19,11 @@
  * what it may have, so that some large bins leave enough for all others. A cache whose
  * stock was taken back begins anew.
  *
+ * A call moves half of the capacity, so that what follows may go either way. But a bin
+ * that is filled again without having been emptied is one of a heap that grows, and
+ * one that is emptied again that of a heap that shrinks: then it is three quarters,
+ * or seven eighths.
+ *
  * No locking inside; the caller serialises the calls for one cache. The
  * thread may be at work meanwhile: then it, and nobody else, gets what it
  * deserves. Nothing is allocated or freed inside: the caller provides the pages
@@ -44,9 +49,9 @@
 
 #define MAGAZINE_PAGES		DIV_ROUND_UP(MAGAZINE_CACHE_BYTES, PAGE_SIZE)
 
-/* Slots in one bin at most, and those that go into it or out of it in one call. */
+/* Slots in one bin at most, and those that go into it in one call. */
 #define MAGAZINE_SLOTS_MAX	252
-#define MAGAZINE_MOVED_MAX	(MAGAZINE_SLOTS_MAX / 2)
+#define MAGAZINE_MOVED_MAX	(MAGAZINE_SLOTS_MAX * 3 / 4)
 
 /*
  * In checked zones: the bin in which frees of objects of so many bytes are
@@ -86,12 +91,25 @@ struct cache_head {
 };
 
 /**
+ * enum magazine_way - which way slots are moved
+ * @MAGAZINE_STILL: they were not yet
+ * @MAGAZINE_IN: into a bin
+ * @MAGAZINE_OUT: out of it
+ */
+enum magazine_way {
+	MAGAZINE_STILL,
+	MAGAZINE_IN,
+	MAGAZINE_OUT,
+};
+
+/**
  * struct magazine - what the kernel knows of a bin
  * @base: first word; the one below is %MAGAZINE_BOTTOM once there is capacity
  * @room: words it has
  * @capacity: how many of them it may use
  * @class: its class; %CLASS_SPAN if there is no such bin
  * @group: its group
+ * @way: which way the last call moved slots, an enum magazine_way
  */
 struct magazine {
 	u16 base;
@@ -99,6 +117,7 @@ struct magazine {
 	u16 capacity;
 	u8 class;
 	u8 group;
+	u8 way;
 };
 
 /**
@@ -164,6 +183,15 @@ u64 magazine_growth(const struct magazines *m, u32 bin);
  * There must be something to raise, and magazine_lacks() nothing.
  */
 void magazine_grow(struct magazines *m, u32 bin);
+
+/**
+ * magazine_portion() - how many slots a call is to move
+ * @way: into the bin or out of it
+ *
+ * Depends on what was asked for last, and takes note of that. Into a bin it is
+ * %MAGAZINE_MOVED_MAX at most. Returns 0 for a bin without capacity only.
+ */
+u32 magazine_portion(struct magazines *m, u32 bin, enum magazine_way way);
 
 /**
  * magazine_shut() - take all capacity from a bin, and forget what is in it

@@ -233,6 +233,35 @@ static const char *magazine_full(void)
 	return magazine_rig_free(rig);
 }
 
+/* Half of it, and more if it goes on like that. */
+static const char *magazine_portions(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 page;
+
+	REQUIRE(!magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN));
+	REQUIRE(!magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_OUT));
+	while ((page = magazine_lacks(&rig->m, RIG_CLASS)))
+		rig->m.page[page] = core_zalloc(PAGE_SIZE);
+	magazine_grow(&rig->m, RIG_CLASS);
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == 1);
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == 1);
+	REQUIRE(magazine_grow_all(rig, RIG_CLASS) == MAGAZINE_SLOTS_MAX);
+
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_OUT) == 126);
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_OUT) == 221);
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_OUT) == 221);
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == 126);
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == MAGAZINE_MOVED_MAX);
+	/* Each bin has a way of its own, which it forgets with its capacity. */
+	REQUIRE(magazine_grow_all(rig, RIG_CLASS + 1) == MAGAZINE_SLOTS_MAX);
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS + 1, MAGAZINE_IN) == 126);
+	magazine_shut(&rig->m, RIG_CLASS);
+	REQUIRE(magazine_grow_all(rig, RIG_CLASS) == MAGAZINE_SLOTS_MAX);
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == 126);
+	return magazine_rig_free(rig);
+}
+
 /* Without capacity nothing goes in, and nothing can be in. */
 static const char *magazine_shut_bin(void)
 {
@@ -494,6 +523,7 @@ static const struct core_case magazine_cases[] = {
 	{ "the last doubling leaves enough for others", magazine_last_doubling },
 	{ "last in first out, and the oldest lie lowest", magazine_order },
 	{ "a full bin takes no more, and gives its older half", magazine_full },
+	{ "half of a bin is moved, and more of it twice in a row", magazine_portions },
 	{ "a shut bin has nothing in it", magazine_shut_bin },
 	{ "cur outside of its bin: empty, counted once", magazine_wrong_cur },
 	{ "end and the rest of the head are not believed", magazine_wrong_head },

@@ -235,7 +235,7 @@ static int cache_refill(struct zone *zone, struct cache *cache,
 		.hint = cache->index,
 	};
 	u64 offsets[MAGAZINE_MOVED_MAX];
-	u32 bin, used, capacity, put;
+	u32 bin, room, put;
 	int got, ret;
 
 	if (magazines_busy(m))
@@ -243,13 +243,13 @@ static int cache_refill(struct zone *zone, struct cache *cache,
 	ret = open_bin(zone, cache, args->size_class, args->group, &bin);
 	if (ret)
 		return ret;
-	capacity = m->magazine[bin].capacity;
 	args->out_bin = bin;
 	args->out_count = 0;
-	used = magazine_used(m, bin);
-	if (used == capacity)
+	room = m->magazine[bin].capacity - magazine_used(m, bin);
+	if (!room)
 		return 0;
-	got = alloc_all(zone, &request, offsets, min(capacity - used, (capacity + 1) / 2));
+	got = alloc_all(zone, &request, offsets,
+			min(room, magazine_portion(m, bin, MAGAZINE_IN)));
 	if (got < 0)
 		return got;
 	put = magazine_put(m, bin, offsets, got);
@@ -311,7 +311,7 @@ static int cache_drain(struct zone *zone, struct cache *cache,
 {
 	struct magazines *m = &cache->magazines;
 	u64 offsets[MAGAZINE_MOVED_MAX];
-	u32 bin, n = 0, capacity;
+	u32 bin, n, left = 0, sum = 0;
 	int ret;
 
 	if (magazines_busy(m))
@@ -324,13 +324,15 @@ static int cache_drain(struct zone *zone, struct cache *cache,
 	ret = open_bin(zone, cache, args->size_class, args->group, &bin);
 	if (ret)
 		return ret;
-	capacity = m->magazine[bin].capacity;
-	if (magazine_used(m, bin) == capacity) {
-		n = magazine_take_old(m, bin, offsets, (capacity + 1) / 2);
+	if (magazine_used(m, bin) == m->magazine[bin].capacity)
+		left = magazine_portion(m, bin, MAGAZINE_OUT);
+	for (; left; left -= n) {
+		n = magazine_take_old(m, bin, offsets, min(left, MAGAZINE_MOVED_MAX));
 		free_all(zone, offsets, n);
+		sum += n;
 	}
 	args->out_bin = bin;
-	args->out_count = n;
+	args->out_count = sum;
 	return 0;
 }
 

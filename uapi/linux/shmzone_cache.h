@@ -216,8 +216,9 @@ struct shmzone_cache_refill {
  * @out_error: the same: why the first of them was: EINVAL, or EPERM: another's
  *
  * Makes the bin if there is none, lets its capacity grow, and if it is still
- * full frees the older half of what it holds. Then there is room for one more
- * at least. With %SHMZONE_CACHE_DRAIN_ALL the cache ends empty and without any
+ * full frees the older half of what it holds; more, if it had to do so the last time
+ * it was called for the bin, and it was not refilled since. Then there is room for one
+ * more at least. With %SHMZONE_CACHE_DRAIN_ALL the cache ends empty and without any
  * capacity: for a thread that is not going to use it for a while. EINVAL: both flags.
  *
  * ENXIO, EBUSY and ENOSPC as for CACHE_REFILL: use FREE.

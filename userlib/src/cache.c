@@ -178,8 +178,7 @@ int cache_drain(struct shmz *z, uint32_t entry, uint64_t offset)
 		if (call(z, &own, SHMZONE_CACHE_DRAIN, &args) || is_foreign(z, &own, entry))
 			break;
 		if (args.out_count && !z->checked)
-			depot_grow(z, own.cache, args.size_class, args.group,
-				   args.out_count);
+			depot_grow(z, own.cache, args.size_class, args.group);
 		if (push_own(z, &own, entry, offset))
 			return 0;
 	}

@@ -375,9 +375,9 @@ bool depot_put(const struct shmz *z, struct shmzone_cache_head *own,
 bool depot_take(const struct shmz *z, struct shmzone_cache_head *own,
 		uint32_t class, uint32_t group);
 
-/* CACHE_DRAIN could not let the bin grow, and @freed half of it. */
+/* CACHE_DRAIN could not let the bin grow, and freed a part of it. */
 void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
-		uint32_t class, uint32_t group, uint32_t freed);
+		uint32_t class, uint32_t group);
 
 /* region.c: which slot a handle has; on failure SLOT_NONE. */
 void slot_get(struct shmz *z, uint64_t zone_id);
