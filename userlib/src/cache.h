@@ -350,10 +350,10 @@ int free_by_call(struct shmz *z, uint64_t offset, uint64_t bytes);
  * @holder: thread that has locked it
  * @misses: attempts to lock it that failed
  * @ready: the kernel has set up that cache of it
- * @end: by class, of group 0: that of bins that cannot grow any more
- * @capacity: by group and class: that of bins of threads whose slots go there, or 0
+ * @end: by class, of group 0: that of a bin of @capacity, all caches being alike
+ * @capacity: by group and class: that of a bin of a thread whose slots went there, or 0
  * @level: by group and class: which cache is filled, or emptied, at present
- * @rest: by group and class: for how many times it is not to grow
+ * @rest: by group and class: for how many times it is neither to grow nor to be told
  */
 struct depot {
 	pid_t holder;

@@ -86,19 +86,22 @@ static void relax(void)
 #endif
 }
 
-static bool try_lock(struct depot *d)
+/* A signal handler may have interrupted this thread while it had it. */
+static bool try_lock(struct depot *d, unsigned int looks)
 {
 	pid_t self = thread_id(), holder;
-	unsigned int looks;
 
-	for (looks = 0; looks < LOOKS; looks++) {
+	for (;; relax()) {
 		holder = load(d->holder);
 		if (!holder && __atomic_compare_exchange_n(&d->holder, &holder, self, false,
 							   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return true;
-		relax();
+		if (holder == self)
+			return false;
+		if (!--looks)
+			break;
 	}
-	if (!holder || __atomic_add_fetch(&d->misses, 1, __ATOMIC_RELAXED) % SEARCH_EVERY ||
+	if (__atomic_add_fetch(&d->misses, 1, __ATOMIC_RELAXED) % SEARCH_EVERY ||
 	    !thread_has_vanished(holder))
 		return false;
 	return __atomic_compare_exchange_n(&d->holder, &holder, self, false,
@@ -200,13 +203,17 @@ static void move_init(struct move *m, struct shmzone_cache_head *out,
 	m->in = bin_of(in, class, group);
 }
 
-/* Another thread wrote to them last. All at once, so that one does not wait for the other. */
+/*
+ * Another thread wrote to them last. All at once, so that one does not wait for the other,
+ * and also those to be taken to be written to, as that is where the next go.
+ */
 static void fetch_words(const uint64_t *first, uint32_t n)
 {
 	uint32_t i;
 
 	for (i = 0; i < n; i += WORDS_OF_LINE)
 		prefetch_to_write(&first[i]);
+	prefetch_to_write(&first[n - 1]);
 }
 
 /* The last @n objects of a bin, which are going to be written to. */
@@ -261,7 +268,8 @@ static uint32_t take_half(const struct depot *d, struct shmzone_cache_head *own,
 	n /= 2;
 	cur = load(m.out->cur);
 	n = n < cur ? n : cur;
-	fetch_words(m.from + cur - n, n);
+	if (n)
+		fetch_words(m.from + cur + 1 - n, n);
 	move(&m, n);
 	return load(m.in->cur) - before;
 }
@@ -333,7 +341,7 @@ static uint32_t with_depot(const struct shmz *z, struct shmzone_cache_head *own,
 	if (!load(d->capacity[group][class]))
 		return 0;
 	fetch_bin(z, d, class, group);
-	if (!try_lock(d))
+	if (!try_lock(d, LOOKS))
 		return 0;
 	c = find(z, d, class, group, put);
 	if (c && begin(own, c, &key)) {
@@ -421,7 +429,8 @@ void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
 		store(*at, rest - 1);
 		return;
 	}
-	if (!try_lock(d))
+	/* This thread has just been to the kernel, and others may be now. */
+	if (!try_lock(d, 1))
 		return;
 	store(d->capacity[group][class], capacity_of(own, bin_of(own, class, group)));
 	if (!group)

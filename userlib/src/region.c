@@ -27,7 +27,7 @@
 /*
  * How far a region is from what was mapped before it, which is the page map. AMD's
  * processors look for a line in their first cache by a hash of 28 bits of its
- * address. A region has 2^28 bytes, so that without a gap the first caches and the
+ * address. A region has 2^29 bytes, so that without a gap the first caches and the
  * page map have the same hashes, and lines of both drive each other out.
  */
 #define GAP_BYTES	((size_t)512 << 10)
