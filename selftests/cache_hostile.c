@@ -17,6 +17,10 @@
 #define WORKERS		3
 #define ZONE_BYTES	(4 * MIB)
 
+/* Of a cache, those that may be a bin's. */
+#define WORDS	((SHMZONE_CACHE_BYTES - offsetof(struct shmzone_cache, head)) / 8 - \
+		 SHMZONE_CACHE_FIRST_WORD)
+
 /* A cache that is scribbled on. */
 
 struct scribble {
@@ -38,7 +42,7 @@ static void *scribbles(void *arg)
 		words[at] = rand_r(&s->seed) % 3 ? rand_r(&s->seed) % 4096 :
 						   (unsigned int)rand_r(&s->seed);
 		cache_be_idle(s->caches);
-		cache_words(s->caches)[256 + rand_r(&s->seed) % 7819] =
+		cache_words(s->caches)[SHMZONE_CACHE_FIRST_WORD + rand_r(&s->seed) % WORDS] =
 			(__u64)rand_r(&s->seed) % (2 * ZONE_BYTES);
 	}
 	return NULL;
