@@ -50,7 +50,8 @@
  * where others came since, and it has more than twice what is left, its caches
  * begin anew at their next slow step. Those that its threads share grow only
  * while it has half of what it may, as each thread wants caches of its own too, and
- * begin anew with any of the others, as they may go for long without a step.
+ * begin anew with any of the others, as they may go for long without a step. Bins grow
+ * beyond their steady capacity only while it has a quarter.
  *
  * Locks: the cache's, then the page's, then those that unmapping takes; or the
  * cache's, then the heap's, and what freeing in a strict zone takes. Under the
@@ -69,10 +70,6 @@
 #include "core/heap.h"
 #include "core/heap_owner.h"
 #include "shmzone.h"
-
-/* What the page map has for slabs of group 0, with 0 for class and tag. */
-#define CACHE_PAGE_ENTRY ((u32)SHMZONE_KIND_SLAB << 10)
-#define TAG_SHIFT 12
 
 static struct zone_clients *clients_of(const struct cache *cache)
 {
@@ -127,14 +124,6 @@ static void tell_wrong(struct cache *cache)
 	cache->told_wrong = cache->m.wrong;
 }
 
-/* What the page map has for slabs of group 0 whose slots the cache may hold. */
-static u32 page_entry(const struct cache *cache)
-{
-	const struct heap_owner *owner = cache->client->owner;
-
-	return CACHE_PAGE_ENTRY | (owner ? heap_owner_tag(owner) << TAG_SHIFT : 0);
-}
-
 /* Free what was in a cache. */
 static u32 free_slots(struct cache *cache, const u64 *offsets, u32 n)
 {
@@ -166,11 +155,7 @@ int cache_begin(struct cache *cache)
 		return ret;
 	}
 	set_thread(cache);
-	if (!cache->ready)
-		magazines_init(&cache->m, page_entry(cache),
-			       client_checks(cache->client));
-	magazines_show_key(&cache->m);
-	cache->ready = true;
+	cache_set_up(cache);
 	cache->steps++;
 	return 0;
 }
@@ -236,10 +221,13 @@ static void grow(struct cache *cache, u32 bin)
 	u64 ceiling = READ_ONCE(zone->clients.ceiling);
 	u64 all, own;
 
-	if (!bytes)
+	if (!bytes || magazine_lacks(&cache->m, bin))
 		return;
 	add_capacity(cache, bytes, &all, &own);
-	if (cache->shared)
+	/* What can be done without leaves something to what cannot. */
+	if (magazine_is_steady(&cache->m, bin))
+		own *= 4;
+	else if (cache->shared)
 		own *= 2;
 	if (all <= ceiling && own <= ceiling - all && !zone_shuns_caches(zone))
 		magazine_grow(&cache->m, bin);
@@ -283,11 +271,19 @@ static int shun(struct cache *cache)
 	return -ENOSPC;
 }
 
-/* Find or make the bin, and let it grow; the lock is held unless this fails. */
+static u32 capacity(const struct cache *cache, u32 bin)
+{
+	return bin ? cache->m.magazine[bin].capacity : 0;
+}
+
+/*
+ * Find or make the bin, with what it needs to grow, or if that is not to be had with the
+ * capacity that it has; the lock is held unless this fails.
+ */
 static int open_bin(struct cache *cache, u32 class, u32 group, u32 *bin)
 {
+	int ret, added = 0;
 	u32 page;
-	int ret;
 
 	for (;;) {
 		ret = cache_begin(cache);
@@ -297,19 +293,13 @@ static int open_bin(struct cache *cache, u32 class, u32 group, u32 *bin)
 			return shun(cache);
 		*bin = magazine_make(&cache->m, class, group);
 		page = *bin ? magazine_lacks(&cache->m, *bin) : 0;
-		if (!page)
-			break;
+		if (!page || (added && capacity(cache, *bin)))
+			return 0;
 		cache_end(cache);
-		ret = cache_add_page(cache, page);
-		if (ret)
-			return ret;
+		if (added)
+			return added;
+		added = cache_add_page(cache, page);
 	}
-	return 0;
-}
-
-static u32 capacity(const struct cache *cache, u32 bin)
-{
-	return bin ? cache->m.magazine[bin].capacity : 0;
 }
 
 static u32 put(struct cache *cache, u32 class, u32 group, u32 bin,
@@ -403,8 +393,8 @@ int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count
 	return ret;
 }
 
-/* More of what is to go, unless somebody else took it meanwhile. */
-static u32 take_more(struct cache *cache, u32 bin, u64 *offsets, u32 left)
+/* Some of what is to go, unless somebody else took it meanwhile. */
+static u32 take_some(struct cache *cache, u32 bin, u64 *offsets, u32 left)
 {
 	u32 n;
 
@@ -422,7 +412,7 @@ static int make_room(struct cache *cache, u32 class, u32 group, bool shared,
 {
 	struct shmzone *zone = cache->client->zone;
 	u64 offsets[MAGAZINE_MOVED_MAX] core_uncleared;
-	u32 n = 0, left = 0, freed = 0, room;
+	u32 n, left = 0, freed = 0, room;
 	int ret;
 
 	begin_anew(cache);
@@ -436,16 +426,11 @@ static int make_room(struct cache *cache, u32 class, u32 group, bool shared,
 		     magazine_used(&cache->m, *bin) == capacity(cache, *bin)))
 		grow(cache, *bin);
 	room = capacity(cache, *bin);
-	if (room && magazine_used(&cache->m, *bin) == room) {
+	if (room && magazine_used(&cache->m, *bin) == room)
 		left = magazine_portion(&cache->m, *bin, MAGAZINE_OUT);
-		n = magazine_take_old(&cache->m, *bin, offsets,
-				      min_t(u32, left, MAGAZINE_MOVED_MAX));
-	}
 	cache_end(cache);
-	for (; n; n = take_more(cache, *bin, offsets, left)) {
+	for (; (n = take_some(cache, *bin, offsets, left)); left -= n)
 		freed += free_slots(cache, offsets, n);
-		left -= n;
-	}
 	if (freed) {
 		*count = freed;
 		zone_wake(zone);

@@ -10,7 +10,12 @@
 #include <linux/slab.h>
 
 #include "client.h"
+#include "core/heap_owner.h"
 #include "shmzone.h"
+
+/* What the page map has for slabs of group 0, with 0 for class and tag. */
+#define CACHE_PAGE_ENTRY ((u32)SHMZONE_KIND_SLAB << 10)
+#define TAG_SHIFT 12
 
 static void *page_alloc(struct client *client)
 {
@@ -61,6 +66,28 @@ struct cache *cache_create(struct client *client, u32 index)
 	cache->index = index;
 	atomic64_inc(&client->zone->clients.caches);
 	return cache;
+}
+
+/* What the page map has for slabs of group 0 whose slots the cache may hold. */
+static u32 page_entry(const struct cache *cache)
+{
+	const struct heap_owner *owner = cache->client->owner;
+
+	return CACHE_PAGE_ENTRY | (owner ? heap_owner_tag(owner) << TAG_SHIFT : 0);
+}
+
+/**
+ * cache_set_up() - let the thread use a cache that was not yet, or that it says was not
+ * @cache: the cache; its lock is held
+ */
+void cache_set_up(struct cache *cache)
+{
+	lockdep_assert_held(&cache->lock);
+	if (!cache->ready)
+		magazines_init(&cache->m, page_entry(cache),
+			       client_checks(cache->client));
+	magazines_show_key(&cache->m);
+	cache->ready = true;
 }
 
 /**

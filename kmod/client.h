@@ -212,6 +212,7 @@ int client_sync(struct shmzone *zone, u64 id, u64 timeout_ns);
 
 /* cachepage.c */
 struct cache *cache_create(struct client *client, u32 index);
+void cache_set_up(struct cache *cache);
 void cache_destroy(struct cache *cache);
 int cache_add_page(struct cache *cache, u32 i);
 struct page *cache_lock_page(struct cache *cache, u32 i);

@@ -17,7 +17,8 @@
  * Clients, which are processes with caches, count against the real user of the
  * process that maps them, or of the child that has inherited the mapping. What
  * they and their caches take of the kernel's memory, which cannot be swapped, is
- * bounded as well, since each of them may ask for as much as 256 MiB.
+ * bounded as well, since each of them may ask for as much as 512 MiB, which is what a
+ * user may have by default.
  *
  * A client of an owned zone counts until nothing is left that it owned, nor a slab
  * of it on which others have something.

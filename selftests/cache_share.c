@@ -115,6 +115,26 @@ static void grow(int zone, unsigned int cache, __u32 class, bool shared)
 		_try_refill(zone, cache, class, 0, NULL);
 }
 
+/*
+ * Where all caches may have 1 MiB together, and one process half of that, some classes do
+ * not keep others from what each may have.
+ */
+TEST(large_bins_leave_enough_for_others)
+{
+	static const __u32 bytes[] = { 1024, 1280, 1536, 1792, 2048, 2560 };
+	int zone = create_limited(control_fd(), 64 * MIB, 16 * MIB);
+	struct shmzone_cache *caches = map_caches_ok(zone, 1);
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
+		__u32 class = class_of(zone, bytes[i]);
+
+		grow(zone, 0, class, false);
+		grow(zone, 0, class, false);
+		ASSERT_LE(62 * KIB, capacity(caches, class, bytes[i]));
+	}
+}
+
 /* Of the half that the process may have, they leave some to those of threads. */
 TEST(shared_caches_grow_last)
 {
@@ -127,7 +147,7 @@ TEST(shared_caches_grow_last)
 		grow(zone, i, class, true);
 	ASSERT_GE(MIB / 3, grasp(&r, caches, class));
 	grow(zone, 8, class, false);
-	ASSERT_EQ(128 * KIB, capacity(cache_at(caches, 8), class, 1024));
+	ASSERT_EQ(64 * KIB, capacity(cache_at(caches, 8), class, 1024));
 }
 
 /* Nobody takes a step in them any more, and yet they are left to others. */
@@ -179,6 +199,68 @@ static int is_bounded(void *arg)
 	}
 	/* As many again: what was charged is given back. */
 	return fit[0] < 1 || fit[0] != fit[1];
+}
+
+/* Has one slot of each class in a cache of its own, and then no memory for caches more. */
+static bool uses_up(int zone, struct shmzone_cache *caches, __u32 classes)
+{
+	__u32 i;
+
+	for (i = 1; i < classes; i++)
+		if (_try_refill(zone, i, i, 0, NULL))
+			return false;
+	while (i < 256 && !touch_write(cache_at(caches, i)))
+		i++;
+	return i < 256;
+}
+
+/* Bins go on with what they have: they are filled, and room is made in full ones. */
+static bool goes_on(int zone, struct shmzone_cache *cache, __u32 class)
+{
+	struct shmzone_bin *bin = &cache->head.bin[class];
+	struct shmzone_cache_drain args = {
+		SIZED(shmzone_cache_drain), .cache = class, .size_class = class,
+	};
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		bin->cur -= cache_used(cache, class);
+		if (_try_refill(zone, class, class, 0, NULL))
+			return false;
+	}
+	while (!_try_refill(zone, class, class, 0, NULL))
+		;
+	return cache_used(cache, class) && bin->cur == bin->end &&
+	       !_try_call(zone, SHMZONE_CACHE_DRAIN, &args) && bin->cur != bin->end;
+}
+
+static int goes_on_without_memory(void *arg)
+{
+	int zone = *(int *)arg;
+	struct shmzone_cache *caches;
+	__u32 class;
+
+	if (!become(STRANGER, GROUP))
+		return 1;
+	caches = map_caches(zone, 256);
+	if (caches == MAP_FAILED || !uses_up(zone, caches, SHMZONE_CLASSES))
+		return 2;
+	for (class = 1; class < SHMZONE_CLASSES; class++)
+		if (!goes_on(zone, cache_at(caches, class), class))
+			return 10 + class;
+	return 0;
+}
+
+TEST(no_memory_for_more)
+{
+	unsigned long long before = get_parameter("user_cache_bytes_max");
+	int zone = create(control_fd(), 256 * MIB), ret;
+
+	if (!set_parameter("user_cache_bytes_max", MIB))
+		SKIP(return, "parameters cannot be set");
+	ret = in_child(goes_on_without_memory, &zone);
+	set_parameter("user_cache_bytes_max", before);
+	ASSERT_EQ(0, ret);
 }
 
 TEST(memory_for_caches)

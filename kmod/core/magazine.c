@@ -3,11 +3,12 @@
  * The words of a cache; see magazine.h.
  *
  * Bins of group 0 have the numbers of their classes and their room from the
- * start: 128 KiB of slots each, but no more than 252 slots, half of which is what a call
- * is worth. Half of that is what a random live set wants; all of it saves programs whose
- * heaps grow and shrink half of their calls. Bins of other groups get a smaller room, one
- * after the other, while there is any. In checked zones the first of them is the one in
- * which frees are collected, a heap's batch of them.
+ * start: 128 KiB of slots, but 252 at most and 4 at least. Half of that room is what a
+ * random live set wants, the bin's steady capacity; all of it, while there is enough for
+ * others, saves programs whose heaps grow and shrink half of their calls. Bins of other
+ * groups get a smaller room, one after the other, while there is any, and all of it is
+ * steady. In checked zones the first of them is the one in which frees are collected, a
+ * heap's batch of them.
  */
 #include "core_env.h"
 #include "class.h"
@@ -143,7 +144,9 @@ u32 magazine_make(struct magazines *m, u32 class, u32 group)
 /* How many slots a bin may have whatever others have. */
 static u32 steady_capacity(const struct magazine *magazine)
 {
-	return magazine->group == MAGAZINE_PENDING_GROUP ? magazine->room : magazine->room / 2;
+	if (magazine->group)
+		return magazine->room;
+	return max_t(u32, magazine->room / 2, ROOM_SLOTS_MIN);
 }
 
 static u32 next_capacity(const struct magazine *magazine)
@@ -158,7 +161,9 @@ static u32 next_capacity(const struct magazine *magazine)
 u32 magazine_lacks(const struct magazines *m, u32 bin)
 {
 	const struct magazine *magazine = &m->magazine[bin];
-	u32 page, last = page_of(magazine->base + next_capacity(magazine) - 1);
+	u32 capacity = magazine_growth(m, bin) ? next_capacity(magazine) :
+						max_t(u32, magazine->capacity, 1);
+	u32 page, last = page_of(magazine->base + capacity - 1);
 
 	for (page = page_of(magazine->base - 1); page <= last; page++)
 		if (!m->page[page])
@@ -176,6 +181,13 @@ u64 magazine_growth(const struct magazines *m, u32 bin)
 	if (next > steady_capacity(magazine))
 		most /= 2;
 	return m->bytes + bytes <= most ? bytes : 0;
+}
+
+bool magazine_is_steady(const struct magazines *m, u32 bin)
+{
+	const struct magazine *magazine = &m->magazine[bin];
+
+	return magazine->capacity >= steady_capacity(magazine);
 }
 
 void magazine_grow(struct magazines *m, u32 bin)

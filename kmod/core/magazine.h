@@ -15,8 +15,9 @@
  * comes out of a magazine goes to heap_free(), and to nobody else.
  *
  * Capacities double, from one slot on, until the room is used up or the caller
- * allows for no more bytes. The last doubling comes to an end when the cache has half of
- * what it may have, so that some large bins leave enough for all others. A cache whose
+ * allows for no more bytes. The last doubling, beyond the steady capacity, is refused once
+ * the cache would have more than half of %MAGAZINE_STOCK_MAX, so that some large bins leave
+ * enough for all others. A cache whose
  * stock was taken back begins anew.
  *
  * A call moves half of the capacity, so that what follows may go either way. But a bin
@@ -164,7 +165,7 @@ void magazines_show_key(struct magazines *m);
 u32 magazine_make(struct magazines *m, u32 class, u32 group);
 
 /**
- * magazine_lacks() - which page a bin needs before it can grow
+ * magazine_lacks() - which page a bin needs, to grow if it may, and else for what it has
  *
  * Returns the index of a page that is not there, or 0: the first page always is.
  */
@@ -176,6 +177,11 @@ u32 magazine_lacks(const struct magazines *m, u32 bin);
  * Returns 0 if there is no room, or it would exceed what a cache may have.
  */
 u64 magazine_growth(const struct magazines *m, u32 bin);
+
+/**
+ * magazine_is_steady() - whether a bin could only grow beyond its steady capacity
+ */
+bool magazine_is_steady(const struct magazines *m, u32 bin);
 
 /**
  * magazine_grow() - raise the capacity of a bin

@@ -151,13 +151,16 @@ u32 foresee_make(struct model_cache *cache, u32 class, u32 group)
 	return i;
 }
 
-/* Half of its room first. */
+/* In group 0 it is half of its room, or 4. */
+static u32 steady(const struct model_bin *bin)
+{
+	return bin->group ? bin->room : max(bin->room / 2, 4);
+}
+
 u32 next_capacity(const struct model_bin *bin)
 {
-	u32 half = is_pending(bin) ? 64 : bin->room / 2;
-
-	if (bin->capacity < half)
-		return bin->capacity ? min(2 * bin->capacity, half) : 1;
+	if (bin->capacity < steady(bin))
+		return bin->capacity ? min(2 * bin->capacity, steady(bin)) : 1;
 	return bin->room;
 }
 
@@ -165,19 +168,20 @@ u64 foresee_growth(const struct model_cache *cache, u32 i)
 {
 	const struct model_bin *bin = &cache->bin[i];
 	u64 bytes = (next_capacity(bin) - bin->capacity) * class_table[bin->class].slot_bytes;
-	bool beyond = !is_pending(bin) && next_capacity(bin) > bin->room / 2;
+	bool beyond = next_capacity(bin) > steady(bin);
 	u64 most = beyond ? 524288 : 1048576;
 
 	return all_capacity_bytes(cache) + bytes <= most ? bytes : 0;
 }
 
-/* The first page that is missing below the words of a bin that has grown, or 0. */
+/* The first page that is missing below the words of a bin, as it will be, or 0. */
 u32 foresee_lacks(struct model_cache *cache, u32 i)
 {
 	const struct model_bin *bin = &cache->bin[i];
+	u32 capacity = foresee_growth(cache, i) ? next_capacity(bin) : max(bin->capacity, 1);
 	u32 word;
 
-	for (word = bin->first - 1; word < bin->first + next_capacity(bin); word++)
+	for (word = bin->first - 1; word < bin->first + capacity; word++)
 		if (!shared(cache, image_word(cache, word)))
 			return (HEAD_WORDS + word) / PAGE_WORDS;
 	return 0;
