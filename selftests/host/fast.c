@@ -19,11 +19,15 @@
 /**
  * struct kmem_cache - a cache
  * @bytes: in an object
- * @free: free objects, linked by their first words
+ * @free: objects that were freed, linked by their first words
+ * @fresh: where those begin that never were in use, so that nobody has touched them
+ * @left: how many of these
  */
 struct kmem_cache {
 	size_t bytes;
 	void *free;
+	char *fresh;
+	size_t left;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -46,15 +50,15 @@ static char *arena_block(void)
 	return arena_next - BLOCK_BYTES;
 }
 
-static void cache_grow(struct kmem_cache *cache)
+static void *take_fresh(struct kmem_cache *cache)
 {
-	char *block = arena_block();
-	size_t i;
-
-	for (i = BLOCK_BYTES / cache->bytes; i--;) {
-		*(void **)(block + i * cache->bytes) = cache->free;
-		cache->free = block + i * cache->bytes;
+	if (!cache->left) {
+		cache->fresh = arena_block();
+		cache->left = BLOCK_BYTES / cache->bytes;
 	}
+	cache->left--;
+	cache->fresh += cache->bytes;
+	return cache->fresh - cache->bytes;
 }
 
 void *core_cache_zalloc(struct kmem_cache *cache)
@@ -62,10 +66,11 @@ void *core_cache_zalloc(struct kmem_cache *cache)
 	void **object;
 
 	pthread_mutex_lock(&lock);
-	if (!cache->free)
-		cache_grow(cache);
 	object = cache->free;
-	cache->free = *object;
+	if (object)
+		cache->free = *object;
+	else
+		object = take_fresh(cache);
 	pthread_mutex_unlock(&lock);
 	return memset(object, 0, cache->bytes);
 }
