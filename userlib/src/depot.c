@@ -19,8 +19,8 @@
  * A thread alone has a use for it too: what it frees many of, and allocates many of again,
  * goes there and back for a fraction of what the kernel takes. But what lies there is
  * on slabs that nothing else can be made of meanwhile. So the depot of a process of one
- * thread is of a few caches: with 8 the heap of python3 grows by 9 % in what make bench
- * replays, with all 32 by 16 %, for another 5 % of the time.
+ * thread is of a few caches: with 5 the heap of python3 grows by 6 % in what make bench
+ * replays, with all 32 by 16 %, for a little less of the time.
  *
  * When. Bins of threads grow first: the depot is for those that cannot any more. Their
  * capacity is known once a CACHE_DRAIN had to free some of it. Then the depot's bin
@@ -61,7 +61,7 @@
 #define SEARCH_EVERY	1024
 
 /* Caches of the depot of a process that has one thread. */
-#define ALONE_CACHES	(DEPOT_CACHES < 8 ? DEPOT_CACHES : 8)
+#define ALONE_CACHES	(DEPOT_CACHES < 5 ? DEPOT_CACHES : 5)
 
 /* Times that a bin is left as it is after it could not grow. */
 #define REST		15
