@@ -59,6 +59,17 @@ static noinline void *alloc_any(struct shmz *z, size_t bytes, uint32_t group)
 	return alloc_by(z, bytes, class_of(z, bytes), &args);
 }
 
+/* Of more than the first table has, or 0 bytes, in group 0. */
+static noinline void *alloc_large(struct shmz *z, size_t bytes)
+{
+	size_t step = (bytes - 1) / LARGE_STEP;
+	void *p;
+
+	if (likely(step < LARGE_STEPS) && likely(cache_pop(z, own_cache(z), z->large[step], &p)))
+		return p;
+	return alloc_any(z, bytes, 0);
+}
+
 /* Of the class of a bin of group 0 which has, or had, nothing for it. */
 static noinline void *alloc_refilled(struct shmz *z, size_t place)
 {
@@ -75,8 +86,10 @@ static always_inline void *alloc(struct shmz *z, size_t bytes, uint32_t group)
 	void *p;
 
 	keep(step);
-	if (unlikely(step >= SMALL_STEPS) || unlikely(group))
+	if (unlikely(group))
 		return alloc_any(z, bytes, group);
+	if (unlikely(step >= SMALL_STEPS))
+		return alloc_large(z, bytes);
 	place = z->small[step];
 	return likely(cache_pop(z, c, place, &p)) ? p : alloc_refilled(z, place);
 }
@@ -140,31 +153,42 @@ void *shmz_alloc_wait(struct shmz *z, size_t bytes, uint64_t timeout_ns)
 	return shmz_alloc_wait_group(z, bytes, timeout_ns, 0);
 }
 
-void *shmz_zalloc_group(struct shmz *z, size_t bytes, unsigned int group)
+static always_inline void *zalloc(struct shmz *z, size_t bytes, uint32_t group)
 {
 	void *p = alloc(z, bytes, group);
 
-	return p ? memset(p, 0, bytes) : NULL;
+	return likely(p) ? memset(p, 0, bytes) : NULL;
+}
+
+void *shmz_zalloc_group(struct shmz *z, size_t bytes, unsigned int group)
+{
+	return zalloc(z, bytes, group);
 }
 
 void *shmz_zalloc(struct shmz *z, size_t bytes)
 {
-	return shmz_zalloc_group(z, bytes, 0);
+	return zalloc(z, bytes, 0);
+}
+
+static always_inline void *zalloc_array(struct shmz *z, size_t n, size_t bytes,
+					uint32_t group)
+{
+	size_t sum;
+
+	if (unlikely(__builtin_mul_overflow(n, bytes, &sum)))
+		return fail(-ENOMEM);
+	return zalloc(z, sum, group);
 }
 
 void *shmz_calloc_group(struct shmz *z, size_t n, size_t bytes,
 			unsigned int group)
 {
-	size_t sum;
-
-	if (__builtin_mul_overflow(n, bytes, &sum))
-		return fail(-ENOMEM);
-	return shmz_zalloc_group(z, sum, group);
+	return zalloc_array(z, n, bytes, group);
 }
 
 void *shmz_calloc(struct shmz *z, size_t n, size_t bytes)
 {
-	return shmz_calloc_group(z, n, bytes, 0);
+	return zalloc_array(z, n, bytes, 0);
 }
 
 /*
@@ -232,9 +256,14 @@ static noinline int free_slow(struct shmz *z, const void *p, uint64_t bytes)
 	return free_by_call(z, offset, bytes);
 }
 
-begins_a_line int shmz_free(struct shmz *z, void *p)
+static always_inline int free_one(struct shmz *z, void *p)
 {
 	return likely(cache_free(z, p)) ? 0 : free_slow(z, p, 0);
+}
+
+begins_a_line int shmz_free(struct shmz *z, void *p)
+{
+	return free_one(z, p);
 }
 
 begins_a_line int shmz_free_sized(struct shmz *z, void *p, size_t bytes)
@@ -252,15 +281,18 @@ static int query(const struct shmz *z, const void *p, struct shmzone_query *args
 	return lib_ioctl(z->fd, SHMZONE_QUERY, args);
 }
 
-size_t shmz_usable_size(const struct shmz *z, const void *p)
+/* What the page map has for an object; 0 outside of the zone, too. */
+static always_inline uint32_t entry_of(const struct shmz *z, const void *p)
 {
-	uint64_t offset = shmz_offset(z, p);
-	struct shmzone_query args;
-	uint32_t entry;
+	uint64_t offset = raw_offset(z, p);
 
-	if (!offset)
-		return 0;
-	entry = page_entry(z, offset);
+	return likely(offset < z->bytes) ? page_entry(z, offset) : 0;
+}
+
+static always_inline size_t usable_by(const struct shmz *z, const void *p, uint32_t entry)
+{
+	struct shmzone_query args;
+
 	switch (SHMZONE_PAGE_KIND(entry)) {
 	case SHMZONE_KIND_SLAB:
 	case SHMZONE_KIND_MIXED:
@@ -272,10 +304,14 @@ size_t shmz_usable_size(const struct shmz *z, const void *p)
 	}
 }
 
+size_t shmz_usable_size(const struct shmz *z, const void *p)
+{
+	return usable_by(z, p, entry_of(z, p));
+}
+
 int shmz_group_of(const struct shmz *z, const void *p)
 {
-	uint64_t offset = shmz_offset(z, p);
-	uint32_t entry = offset ? page_entry(z, offset) : 0;
+	uint32_t entry = entry_of(z, p);
 
 	return SHMZONE_PAGE_KIND(entry) ? (int)SHMZONE_PAGE_GROUP(entry) :
 					  -EINVAL;
@@ -314,35 +350,40 @@ static void *move(struct shmz *z, void *p, size_t copy, size_t bytes,
 	if (!to)
 		return NULL;
 	memcpy(to, p, copy);
-	ret = shmz_free(z, p);
-	if (!ret)
+	ret = free_one(z, p);
+	if (likely(!ret))
 		return to;
 	/* @p was no live object after all: undo. */
-	shmz_free(z, to);
+	free_one(z, to);
 	return fail(ret);
 }
 
-void *shmz_realloc_group(struct shmz *z, void *p, size_t bytes,
-			 unsigned int group)
+/* @entry: what the page map has for @p, or anything if there is none. */
+static always_inline void *resize(struct shmz *z, void *p, uint32_t entry, size_t bytes,
+				  uint32_t group)
 {
 	size_t usable;
-	uint32_t entry;
 
 	if (!p)
 		return alloc(z, bytes, group);
-	usable = shmz_usable_size(z, p);
-	if (!usable || group >= SHMZONE_GROUPS)
+	usable = usable_by(z, p, entry);
+	if (unlikely(!usable) || unlikely(group >= SHMZONE_GROUPS))
 		return fail(-EINVAL);
-	entry = page_entry(z, raw_offset(z, p));
 	if (SHMZONE_PAGE_GROUP(entry) == group &&
 	    fits(z, entry, usable, at_least_one(bytes)))
 		return p;
 	return move(z, p, bytes < usable ? bytes : usable, bytes, group);
 }
 
+void *shmz_realloc_group(struct shmz *z, void *p, size_t bytes,
+			 unsigned int group)
+{
+	return resize(z, p, entry_of(z, p), bytes, group);
+}
+
 void *shmz_realloc(struct shmz *z, void *p, size_t bytes)
 {
-	int group = shmz_group_of(z, p);
+	uint32_t entry = entry_of(z, p);
 
-	return shmz_realloc_group(z, p, bytes, group < 0 ? 0 : group);
+	return resize(z, p, entry, bytes, SHMZONE_PAGE_GROUP(entry));
 }
