@@ -50,8 +50,8 @@
  * where others came since, and it has more than twice what is left, its caches
  * begin anew at their next slow step. Those that its threads share grow only
  * while it has half of what it may, as each thread wants caches of its own too, and
- * begin anew with any of the others, as they may go for long without a step. Bins grow
- * beyond their steady capacity only while it has a quarter.
+ * begin anew with any of the others, as they may go for long without a step. Any bin
+ * grows beyond its steady capacity only while it has a quarter of what it may.
  *
  * Locks: the cache's, then the page's, then those that unmapping takes; or the
  * cache's, then the heap's, and what freeing in a strict zone takes. Under the
@@ -75,8 +75,6 @@ static struct zone_clients *clients_of(const struct cache *cache)
 {
 	return &cache->client->zone->clients;
 }
-
-/* The thread. */
 
 /* A thread that is only waited for runs no program any more. */
 static bool has_ended(struct pid *thread)
@@ -124,14 +122,13 @@ static void tell_wrong(struct cache *cache)
 	cache->told_wrong = cache->m.wrong;
 }
 
-/* Free what was in a cache. */
+/* Free what was in a cache, in batches that are alike. */
 static u32 free_slots(struct cache *cache, const u64 *offsets, u32 n)
 {
 	struct client *client = cache->client;
 	u32 bad, some, freed = 0;
 	bool foreign;
 
-	/* Batches that are alike. */
 	for (; n; offsets += some, n -= some) {
 		some = DIV_ROUND_UP(n, DIV_ROUND_UP(n, HEAP_BATCH_MAX));
 		freed += heap_owned_free(client->zone->heap, client->owner, offsets,
@@ -224,7 +221,7 @@ static void grow(struct cache *cache, u32 bin)
 	if (!bytes || magazine_lacks(&cache->m, bin))
 		return;
 	add_capacity(cache, bytes, &all, &own);
-	/* What can be done without leaves something to what cannot. */
+	/* These leave something to bins of other threads, and to those not steady yet. */
 	if (magazine_is_steady(&cache->m, bin))
 		own *= 4;
 	else if (cache->shared)
@@ -323,19 +320,17 @@ static u32 put(struct cache *cache, u32 class, u32 group, u32 bin,
 /* How many to ask for, no more than there is room for. */
 static u32 wanted(struct cache *cache, u32 bin)
 {
-	u32 room = capacity(cache, bin);
-
-	if (!room)
+	if (!capacity(cache, bin))
 		return 0;
-	room -= magazine_used(&cache->m, bin);
-	return min(room, magazine_portion(&cache->m, bin, MAGAZINE_IN));
+	return min(capacity(cache, bin) - magazine_used(&cache->m, bin),
+		   magazine_portion(&cache->m, bin, MAGAZINE_IN));
 }
 
 /* cache_refill() within a step. */
 static int fill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
-	u64 offsets[MAGAZINE_MOVED_MAX] core_uncleared;
+	u64 offsets[MAGAZINE_IN_MAX] core_uncleared;
 	struct heap_request req = {
 		.bytes = class_table[class].slot_bytes,
 		.align = class_align(class),
@@ -393,15 +388,15 @@ int cache_refill(struct cache *cache, u32 class, u32 group, u32 *bin, u32 *count
 	return ret;
 }
 
-/* Some of what is to go, unless somebody else took it meanwhile. */
-static u32 take_some(struct cache *cache, u32 bin, u64 *offsets, u32 left)
+/* The rest of what is to go, unless somebody else took it meanwhile. */
+static u32 take_rest(struct cache *cache, u32 bin, u64 *offsets, u32 left)
 {
 	u32 n;
 
 	if (!left || cache_begin(cache))
 		return 0;
 	n = magazine_take_old(&cache->m, bin, offsets,
-			      min_t(u32, left, MAGAZINE_MOVED_MAX));
+			      min_t(u32, left, MAGAZINE_OUT_MAX));
 	cache_end(cache);
 	return n;
 }
@@ -411,8 +406,8 @@ static int make_room(struct cache *cache, u32 class, u32 group, bool shared,
 		     u32 *bin, u32 *count)
 {
 	struct shmzone *zone = cache->client->zone;
-	u64 offsets[MAGAZINE_MOVED_MAX] core_uncleared;
-	u32 n, left = 0, freed = 0, room;
+	u64 offsets[MAGAZINE_OUT_MAX] core_uncleared;
+	u32 n = 0, left = 0, freed = 0, room;
 	int ret;
 
 	begin_anew(cache);
@@ -426,15 +421,19 @@ static int make_room(struct cache *cache, u32 class, u32 group, bool shared,
 		     magazine_used(&cache->m, *bin) == capacity(cache, *bin)))
 		grow(cache, *bin);
 	room = capacity(cache, *bin);
-	if (room && magazine_used(&cache->m, *bin) == room)
+	if (room && magazine_used(&cache->m, *bin) == room) {
 		left = magazine_portion(&cache->m, *bin, MAGAZINE_OUT);
-	cache_end(cache);
-	for (; (n = take_some(cache, *bin, offsets, left)); left -= n)
-		freed += free_slots(cache, offsets, n);
-	if (freed) {
-		*count = freed;
-		zone_wake(zone);
+		n = magazine_take_old(&cache->m, *bin, offsets,
+				      min_t(u32, left, MAGAZINE_OUT_MAX));
 	}
+	cache_end(cache);
+	for (; n; n = take_rest(cache, *bin, offsets, left)) {
+		freed += free_slots(cache, offsets, n);
+		left -= n;
+	}
+	*count += freed;
+	if (freed)
+		zone_wake(zone);
 	zone_age_soon(zone);
 	return room ? 0 : -ENOSPC;
 }

@@ -83,7 +83,7 @@ static void refuse(struct batch *batch, u32 i, enum heap_refusal refusal)
 
 /*
  * So many are done without being counted: what a full bin of a cache gives comes in
- * batches of 63, seven times 9.
+ * batches of 63 mostly, seven times 9.
  * The loops that follow are unrolled wholly, by any number that is not less.
  */
 #define LOOKUP_ROW	9

@@ -162,9 +162,11 @@ u32 magazine_lacks(const struct magazines *m, u32 bin)
 {
 	const struct magazine *magazine = &m->magazine[bin];
 	u32 capacity = magazine_growth(m, bin) ? next_capacity(magazine) :
-						max_t(u32, magazine->capacity, 1);
+						magazine->capacity;
 	u32 page, last = page_of(magazine->base + capacity - 1);
 
+	if (!capacity)
+		return 0;
 	for (page = page_of(magazine->base - 1); page <= last; page++)
 		if (!m->page[page])
 			return page;

@@ -17,13 +17,12 @@
  * Capacities double, from one slot on, until the room is used up or the caller
  * allows for no more bytes. The last doubling, beyond the steady capacity, is refused once
  * the cache would have more than half of %MAGAZINE_STOCK_MAX, so that some large bins leave
- * enough for all others. A cache whose
- * stock was taken back begins anew.
+ * enough for all others. A cache whose stock was taken back begins anew.
  *
  * A call moves half of the capacity, so that what follows may go either way. But a bin
  * that is filled again without having been emptied is one of a heap that grows, and
  * one that is emptied again that of a heap that shrinks: then it is three quarters,
- * or seven eighths.
+ * or seven eighths, rounded up. What counts is what was asked for, be it done or not.
  *
  * No locking inside; the caller serialises the calls for one cache. The
  * thread may be at work meanwhile: then it, and nobody else, gets what it
@@ -50,9 +49,10 @@
 
 #define MAGAZINE_PAGES		DIV_ROUND_UP(MAGAZINE_CACHE_BYTES, PAGE_SIZE)
 
-/* Slots in one bin at most, and those that go into it in one call. */
+/* Slots in one bin at most, those that go into it in one call, and out of it at a time. */
 #define MAGAZINE_SLOTS_MAX	252
-#define MAGAZINE_MOVED_MAX	(MAGAZINE_SLOTS_MAX * 3 / 4)
+#define MAGAZINE_IN_MAX		(MAGAZINE_SLOTS_MAX * 3 / 4)
+#define MAGAZINE_OUT_MAX	(MAGAZINE_SLOTS_MAX / 2)
 
 /*
  * In checked zones: the bin in which frees of objects of so many bytes are
@@ -110,7 +110,7 @@ enum magazine_way {
  * @capacity: how many of them it may use
  * @class: its class; %CLASS_SPAN if there is no such bin
  * @group: its group
- * @way: which way the last call moved slots, an enum magazine_way
+ * @way: which way slots were to be moved last, an enum magazine_way
  */
 struct magazine {
 	u16 base;
@@ -195,7 +195,7 @@ void magazine_grow(struct magazines *m, u32 bin);
  * @way: into the bin or out of it
  *
  * Depends on what was asked for last, and takes note of that. Into a bin it is
- * %MAGAZINE_MOVED_MAX at most. Returns 0 for a bin without capacity only.
+ * %MAGAZINE_IN_MAX at most. Returns 0 for a bin without capacity only.
  */
 u32 magazine_portion(struct magazines *m, u32 bin, enum magazine_way way);
 

@@ -252,7 +252,7 @@ static const char *magazine_portions(void)
 	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_OUT) == 221);
 	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_OUT) == 221);
 	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == 126);
-	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == MAGAZINE_MOVED_MAX);
+	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == MAGAZINE_IN_MAX);
 	/* Each bin has a way of its own, which it forgets with its capacity. */
 	REQUIRE(magazine_grow_all(rig, RIG_CLASS + 1) == MAGAZINE_SLOTS_MAX);
 	REQUIRE(magazine_portion(&rig->m, RIG_CLASS + 1, MAGAZINE_IN) == 126);

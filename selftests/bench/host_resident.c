@@ -76,8 +76,12 @@ int resident_main(char **args)
 	void *arg;
 	u32 i;
 
-	/* What stands in for the kernel's memory asks for huge pages, for the sake of time. */
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	/*
+	 * Nobody gets huge pages: what stands in for the kernel's memory asks for them, for
+	 * the sake of time.
+	 */
+	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
+		bench_die("huge pages cannot be switched off");
 	allocator = allocator_load(index, 1);
 	if (!allocator)
 		return 1;

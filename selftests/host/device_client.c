@@ -170,6 +170,7 @@ static void cache_put(struct cache *cache)
 	pthread_mutex_unlock(&cache->lock);
 }
 
+/* As if nobody else had caches; how several share is not for here. */
 static void cache_grow(struct zone *zone, struct cache *cache, u32 bin)
 {
 	struct magazines *m = &cache->magazines;
@@ -234,7 +235,7 @@ static int cache_refill(struct zone *zone, struct cache *cache,
 		.group = args->group,
 		.hint = cache->index,
 	};
-	u64 offsets[MAGAZINE_MOVED_MAX];
+	u64 offsets[MAGAZINE_IN_MAX];
 	u32 bin, room, put;
 	int got, ret;
 
@@ -310,7 +311,7 @@ static int cache_drain(struct zone *zone, struct cache *cache,
 		       struct shmzone_cache_drain *args)
 {
 	struct magazines *m = &cache->magazines;
-	u64 offsets[MAGAZINE_MOVED_MAX];
+	u64 offsets[MAGAZINE_OUT_MAX];
 	u32 bin, n, left = 0, sum = 0;
 	int ret;
 
@@ -326,9 +327,9 @@ static int cache_drain(struct zone *zone, struct cache *cache,
 		return ret;
 	if (magazine_used(m, bin) == m->magazine[bin].capacity)
 		left = magazine_portion(m, bin, MAGAZINE_OUT);
-	for (; left; left -= n) {
-		n = magazine_take_old(m, bin, offsets, min(left, MAGAZINE_MOVED_MAX));
+	while ((n = magazine_take_old(m, bin, offsets, min(left, MAGAZINE_OUT_MAX)))) {
 		free_all(zone, offsets, n);
+		left -= n;
 		sum += n;
 	}
 	args->out_bin = bin;

@@ -88,6 +88,8 @@ struct kmem_cache *core_cache_create(const char *name, size_t bytes)
 	struct kmem_cache *cache = calloc(1, sizeof(*cache));
 
 	(void)name;
+	if (bytes > BLOCK_BYTES)
+		abort();
 	cache->bytes = bytes;
 	return cache;
 }

@@ -348,7 +348,7 @@ static const char *step_drain(struct model *model, struct model_cache *cache,
 			      struct model_source *source)
 {
 	bool pending = cache->checked && model_choose(source, 4);
-	u64 offsets[MAGAZINE_MOVED_MAX];
+	u64 offsets[MAGAZINE_OUT_MAX];
 	u32 i, in, n;
 
 	choose_class(cache, source);

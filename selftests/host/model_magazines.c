@@ -178,10 +178,10 @@ u64 foresee_growth(const struct model_cache *cache, u32 i)
 u32 foresee_lacks(struct model_cache *cache, u32 i)
 {
 	const struct model_bin *bin = &cache->bin[i];
-	u32 capacity = foresee_growth(cache, i) ? next_capacity(bin) : max(bin->capacity, 1);
+	u32 capacity = foresee_growth(cache, i) ? next_capacity(bin) : bin->capacity;
 	u32 word;
 
-	for (word = bin->first - 1; word < bin->first + capacity; word++)
+	for (word = bin->first - 1; capacity && word < bin->first + capacity; word++)
 		if (!shared(cache, image_word(cache, word)))
 			return (HEAD_WORDS + word) / PAGE_WORDS;
 	return 0;

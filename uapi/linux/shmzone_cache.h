@@ -26,9 +26,9 @@
  * bits have no file offset as large, and do without caches.
  *
  * The kernel brings the pages of a cache in as they are needed: with CACHE_REFILL
- * and CACHE_DRAIN, where a shortage is ENOMEM or EDQUOT, or when they are
- * touched, where it is SIGBUS. The first touch by the child of a fork does not fail
- * so: if it may not be a client, has mapped caches of the zone once more before
+ * and CACHE_DRAIN, where a shortage is ENOMEM or EDQUOT, but for bins that have
+ * capacity, which do with that, or when they are touched, where it is SIGBUS. The
+ * first touch by the child of a fork does not fail so: if it may not be a client, has mapped caches of the zone once more before
  * that, or lacks the memory, then what it inherited, or this one cache of it, stays
  * zeros for good, to which it may write within the first page, and CACHE_REFILL and
  * CACHE_DRAIN say ENXIO.
@@ -216,8 +216,8 @@ struct shmzone_cache_refill {
  * @out_error: the same: why the first of them was: EINVAL, or EPERM: another's
  *
  * Makes the bin if there is none, lets its capacity grow, and if it is still
- * full frees the older half of what it holds; more, if it had to do so the last time
- * it was called for the bin, and it was not refilled since. Then there is room for one
+ * full frees the older half of what it holds; seven eighths, rounded up, if it did so the
+ * last time and CACHE_REFILL was not called for the bin since. Then there is room for one
  * more at least. With %SHMZONE_CACHE_DRAIN_ALL the cache ends empty and without any
  * capacity: for a thread that is not going to use it for a while. EINVAL: both flags.
  *

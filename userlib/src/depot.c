@@ -86,7 +86,6 @@ static void relax(void)
 #endif
 }
 
-/* A signal handler may have interrupted this thread while it had it. */
 static bool try_lock(struct depot *d, unsigned int looks)
 {
 	pid_t self = thread_id(), holder;
@@ -96,6 +95,7 @@ static bool try_lock(struct depot *d, unsigned int looks)
 		if (!holder && __atomic_compare_exchange_n(&d->holder, &holder, self, false,
 							   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return true;
+		/* This is a signal handler. */
 		if (holder == self)
 			return false;
 		if (!--looks)
@@ -191,7 +191,7 @@ static uint32_t slots_of_full(const struct depot *d, struct shmzone_cache_head *
 	else
 		while (n < most && ~load(last[-n]))
 			n++;
-	return is_enough(n, most) ? n : 0;
+	return !is_enough(n, most) ? 0 : n < 2 * most ? n : 2 * most;
 }
 
 static void move_init(struct move *m, struct shmzone_cache_head *out,
@@ -406,17 +406,25 @@ static bool grow(const struct shmz *z, struct depot *d, uint32_t class, uint32_t
 }
 
 /*
- * What a bin is of: what is in it, down to the word at its bottom, and what it has room
- * for. If it has just been taken back there is no more to it.
+ * Take note of the capacity of a bin, in a cache at work: it is what there is in it, down
+ * to the word at its bottom, and what it has room for. If it has just been taken back,
+ * that is nothing.
  */
-static uint32_t capacity_of(struct shmzone_cache_head *c, const struct shmzone_bin *b)
+static bool learn(struct depot *d, struct shmzone_cache_head *own, uint32_t class,
+		  uint32_t group)
 {
-	const uint64_t *last = (uint64_t *)c + load(b->cur);
-	uint32_t n = load(b->end) - load(b->cur);
+	const struct shmzone_bin *b = bin_of(own, class, group);
+	uint32_t cur = load(b->cur), end = load(b->end), n = end - cur;
+	const uint64_t *last = (uint64_t *)own + cur;
 
 	for (; ~load(*last); last--)
 		n++;
-	return n;
+	if (!n)
+		return false;
+	store(d->capacity[group][class], n);
+	if (!group)
+		store(d->end[class], end);
+	return true;
 }
 
 void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
@@ -424,6 +432,8 @@ void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
 {
 	struct depot *d = depot_of(z->slot);
 	uint8_t *at = &d->rest[group][class], rest = load(*at);
+	uint32_t key = load(own->key);
+	bool known = false;
 
 	if (rest) {
 		store(*at, rest - 1);
@@ -432,10 +442,12 @@ void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
 	/* This thread has just been to the kernel, and others may be now. */
 	if (!try_lock(d, 1))
 		return;
-	store(d->capacity[group][class], capacity_of(own, bin_of(own, class, group)));
-	if (!group)
-		store(d->end[class], load(own->bin[class].end));
-	if (!grow(z, d, class, group))
+	if (is_idle(key)) {
+		cache_begin(own, SHMZONE_CACHE_BUSY);
+		known = learn(d, own, class, group);
+		cache_end(own, key);
+	}
+	if (known && !grow(z, d, class, group))
 		store(*at, REST);
 	unlock(d);
 }
