@@ -154,12 +154,14 @@ static void wait_for_one(struct shmz *z, struct scene *scene)
 static void hand_some(struct shmz *z, struct scene *scene)
 {
 	struct shmzone_stat stat = { .size = sizeof(stat) };
-	unsigned int i;
+	unsigned int i, round;
 
-	for (i = 0; i < RECORD; i++)
-		alloc_one(z, scene, i, SCARCE);
-	while (i-- > KEPT)
-		free_one(z, scene, i);
+	for (round = 0; round < 2; round++) {
+		for (i = round ? KEPT : 0; i < RECORD; i++)
+			alloc_one(z, scene, i, SCARCE);
+		while (i-- > KEPT)
+			free_one(z, scene, i);
+	}
 	/* More than its own cache has room for, and the 64 bytes of another thread. */
 	if (!shmz_stat(z, &stat) && stat.out_cached_objects > SCARCE_ROOM + 1)
 		scene->handed++;

@@ -28,10 +28,10 @@
  * The kernel brings the pages of a cache in as they are needed: with CACHE_REFILL
  * and CACHE_DRAIN, where a shortage is ENOMEM or EDQUOT, but for bins that have
  * capacity, which do with that, or when they are touched, where it is SIGBUS. The
- * first touch by the child of a fork does not fail so: if it may not be a client, has mapped caches of the zone once more before
- * that, or lacks the memory, then what it inherited, or this one cache of it, stays
- * zeros for good, to which it may write within the first page, and CACHE_REFILL and
- * CACHE_DRAIN say ENXIO.
+ * first touch by the child of a fork does not fail so: if it may not be a client, has
+ * mapped caches of the zone once more before that, or lacks the memory, then what it
+ * inherited, or this one cache of it, stays zeros for good, to which it may write
+ * within the first page, and CACHE_REFILL and CACHE_DRAIN say ENXIO.
  *
  * At the beginning of a cache is a struct shmzone_cache. The words after its
  * @head hold offsets of free slots. A *bin* is a class and group; its words
