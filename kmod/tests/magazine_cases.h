@@ -182,6 +182,46 @@ static const char *magazine_last_doubling(void)
 	return magazine_rig_free(rig);
 }
 
+/* What is small as it is can be had whatever others have. */
+static const char *magazine_small_rooms(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 class;
+
+	for (class = 24; class < 32; class++)
+		magazine_grow_all(rig, class);
+	REQUIRE(rig->m.magazine[31].capacity == rig->m.magazine[31].room / 2);
+	REQUIRE(magazine_make(&rig->m, 1, 5) == CLASS_COUNT);
+	REQUIRE(magazine_grow_all(rig, CLASS_COUNT) == 32);
+	REQUIRE(magazine_is_steady(&rig->m, CLASS_COUNT));
+	REQUIRE(rig->m.magazine[CLASS_COUNT - 1].room == 4);
+	REQUIRE(magazine_grow_all(rig, CLASS_COUNT - 1) == 4);
+	return magazine_rig_free(rig);
+}
+
+/* A bin asks for the pages that it is going to use: none, once it can not grow. */
+static const char *magazine_lacks_to_grow(void)
+{
+	struct magazine_rig *rig = magazine_rig_make();
+	u32 base = rig->m.magazine[1].base, n = 0;
+	u32 page = (MAGAZINE_HEAD_BYTES + (base + 251) * sizeof(u64)) / PAGE_SIZE;
+
+	/* Half the room of the first bin is on the first page, where pages are short. */
+	while (rig->m.magazine[1].capacity < MAGAZINE_SLOTS_MAX / 2) {
+		REQUIRE(!magazine_lacks(&rig->m, 1));
+		magazine_grow(&rig->m, 1);
+	}
+	REQUIRE(magazine_growth(&rig->m, 1) && magazine_lacks(&rig->m, 1) == page);
+	while (magazine_growth(&rig->m, 1))
+		magazine_grow_all(rig, CLASS_COUNT - ++n);
+	REQUIRE(!magazine_lacks(&rig->m, 1));
+	REQUIRE(magazine_lacks(&rig->m, 2) == page);
+	for (; n; n--)
+		magazine_shut(&rig->m, CLASS_COUNT - n);
+	REQUIRE(magazine_growth(&rig->m, 1) && magazine_lacks(&rig->m, 1) == page);
+	return magazine_rig_free(rig);
+}
+
 static const char *magazine_order(void)
 {
 	struct magazine_rig *rig = magazine_rig_make();
@@ -521,6 +561,8 @@ static const struct core_case magazine_cases[] = {
 	{ "a capacity doubles up to the room, and begins anew", magazine_doubles },
 	{ "all bins grown stay within room and bytes", magazine_ceiling },
 	{ "the last doubling leaves enough for others", magazine_last_doubling },
+	{ "small rooms are not halved", magazine_small_rooms },
+	{ "no page is asked for by a bin that can not grow", magazine_lacks_to_grow },
 	{ "last in first out, and the oldest lie lowest", magazine_order },
 	{ "a full bin takes no more, and gives its older half", magazine_full },
 	{ "half of a bin is moved, and more of it twice in a row", magazine_portions },

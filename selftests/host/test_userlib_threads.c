@@ -240,6 +240,31 @@ static void vanished_with_depot(void)
 	end_run(zone);
 }
 
+/* A signal handler that interrupted the holder neither waits nor looks for it. */
+static void interrupted_with_depot(void)
+{
+	pid_t *holder = depot_of(0), *misses = holder + 1;
+	void *object[1000];
+	u64 calls;
+	u32 i;
+
+	zone = zone_begin();
+	pthread_barrier_init(&barrier, NULL, 2);
+	hand_over(64, 0);
+	calls = device_calls();
+	*misses = 0;
+	*holder = thread_id();
+	for (i = 0; i < ARRAY_SIZE(object); i++)
+		object[i] = shmz_alloc(zone, 64);
+	for (i = 0; i < ARRAY_SIZE(object); i++)
+		CHECK(!shmz_free(zone, object[i]));
+	CHECK(device_calls() > calls);
+	CHECK_EQ(*misses, 0);
+	CHECK_EQ(*holder, thread_id());
+	*holder = 0;
+	end_run(zone);
+}
+
 /* Far more than there are numbers: they can only be had from those who died. */
 static void vanished(void)
 {
@@ -392,7 +417,7 @@ static void waits(void)
 
 int main(void)
 {
-	host_plan(9);
+	host_plan(10);
 	share();
 	host_result("threads share a zone");
 	churn();
@@ -405,6 +430,8 @@ int main(void)
 	host_result("threads that vanish");
 	vanished_with_depot();
 	host_result("a thread that vanishes with the depot");
+	interrupted_with_depot();
+	host_result("a signal handler that interrupts who has the depot");
 	storm();
 	host_result("signal handlers");
 	zones_change();
