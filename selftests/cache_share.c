@@ -218,9 +218,6 @@ static bool uses_up(int zone, struct shmzone_cache *caches, __u32 classes)
 static bool goes_on(int zone, struct shmzone_cache *cache, __u32 class)
 {
 	struct shmzone_bin *bin = &cache->head.bin[class];
-	struct shmzone_cache_drain args = {
-		SIZED(shmzone_cache_drain), .cache = class, .size_class = class,
-	};
 	int i;
 
 	for (i = 0; i < 10; i++) {
@@ -231,7 +228,7 @@ static bool goes_on(int zone, struct shmzone_cache *cache, __u32 class)
 	while (!_try_refill(zone, class, class, 0, NULL))
 		;
 	return cache_used(cache, class) && bin->cur == bin->end &&
-	       !_try_call(zone, SHMZONE_CACHE_DRAIN, &args) && bin->cur != bin->end;
+	       !_try_drain(zone, class, class, 0, NULL) && bin->cur != bin->end;
 }
 
 static int goes_on_without_memory(void *arg)

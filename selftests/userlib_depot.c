@@ -15,7 +15,7 @@
 #define LIMIT		(16 * MIB)
 #define CEILING		MIB		/* of all its caches */
 #define LARGE_ZONE_BYTES (1024 * MIB)
-#define ALONE_CACHES	5
+#define ALONE_CACHES	5		/* of the depot, in a process of one thread */
 #define BYTES		1000
 #define HANDFUL		32
 #define HANDFULS	60U

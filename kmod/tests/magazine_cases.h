@@ -53,14 +53,19 @@ static u64 *shown_word(struct magazine_rig *rig, u32 word)
 	return rig->m.page[at / PAGE_SIZE] + at % PAGE_SIZE;
 }
 
-/* Lets a bin grow as far as it can; gives its capacity. */
-static u32 magazine_grow_all(struct magazine_rig *rig, u32 bin)
+static void magazine_add_pages(struct magazine_rig *rig, u32 bin)
 {
 	u32 page;
 
+	while ((page = magazine_lacks(&rig->m, bin)))
+		rig->m.page[page] = core_zalloc(PAGE_SIZE);
+}
+
+/* Lets a bin grow as far as it can; gives its capacity. */
+static u32 magazine_grow_all(struct magazine_rig *rig, u32 bin)
+{
 	for (;;) {
-		while ((page = magazine_lacks(&rig->m, bin)))
-			rig->m.page[page] = core_zalloc(PAGE_SIZE);
+		magazine_add_pages(rig, bin);
 		if (!magazine_growth(&rig->m, bin))
 			return rig->m.magazine[bin].capacity;
 		magazine_grow(&rig->m, bin);
@@ -108,11 +113,10 @@ static const char *magazine_doubles(void)
 	u32 bytes = class_table[RIG_CLASS].slot_bytes;
 	static const u32 capacities[] = { 1, 2, 4, 8, 16, 32, 64, 126, 252 };
 	u32 bottom = rig->m.magazine[RIG_CLASS].base - 1;
-	u32 i, page;
+	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(capacities); i++) {
-		while ((page = magazine_lacks(&rig->m, RIG_CLASS)))
-			rig->m.page[page] = core_zalloc(PAGE_SIZE);
+		magazine_add_pages(rig, RIG_CLASS);
 		REQUIRE(magazine_growth(&rig->m, RIG_CLASS) ==
 			(capacities[i] - rig->m.magazine[RIG_CLASS].capacity) * bytes);
 		magazine_grow(&rig->m, RIG_CLASS);
@@ -277,12 +281,10 @@ static const char *magazine_full(void)
 static const char *magazine_portions(void)
 {
 	struct magazine_rig *rig = magazine_rig_make();
-	u32 page;
 
 	REQUIRE(!magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN));
 	REQUIRE(!magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_OUT));
-	while ((page = magazine_lacks(&rig->m, RIG_CLASS)))
-		rig->m.page[page] = core_zalloc(PAGE_SIZE);
+	magazine_add_pages(rig, RIG_CLASS);
 	magazine_grow(&rig->m, RIG_CLASS);
 	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == 1);
 	REQUIRE(magazine_portion(&rig->m, RIG_CLASS, MAGAZINE_IN) == 1);

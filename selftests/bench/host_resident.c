@@ -120,13 +120,6 @@ static double ask_once(u32 index, u64 which)
 	return (double)resident / live;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* The median: where there are threads it is another one each time. */
 static double ask(u32 index, u64 which)
 {
@@ -135,8 +128,7 @@ static double ask(u32 index, u64 which)
 
 	for (i = 0; i < ASKED; i++)
 		answers[i] = ask_once(index, which);
-	qsort(answers, ASKED, sizeof(*answers), compare);
-	return answers[ASKED / 2];
+	return estimate_of(answers, ASKED).median;
 }
 
 void host_resident(u64 which)

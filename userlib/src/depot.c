@@ -191,7 +191,9 @@ static uint32_t slots_of_full(const struct depot *d, struct shmzone_cache_head *
 	else
 		while (n < most && ~load(last[-n]))
 			n++;
-	return !is_enough(n, most) ? 0 : n < 2 * most ? n : 2 * most;
+	if (!is_enough(n, most))
+		return 0;
+	return n < 2 * most ? n : 2 * most;
 }
 
 static void move_init(struct move *m, struct shmzone_cache_head *out,
@@ -406,19 +408,24 @@ static bool grow(const struct shmz *z, struct depot *d, uint32_t class, uint32_t
 }
 
 /*
- * Take note of the capacity of a bin, in a cache at work: it is what there is in it, down
- * to the word at its bottom, and what it has room for. If it has just been taken back,
- * that is nothing.
+ * Take note of the capacity of a bin: it is what there is in it, down to the word at its
+ * bottom, and what it has room for. If it has just been taken back, that is nothing.
  */
 static bool learn(struct depot *d, struct shmzone_cache_head *own, uint32_t class,
 		  uint32_t group)
 {
 	const struct shmzone_bin *b = bin_of(own, class, group);
-	uint32_t cur = load(b->cur), end = load(b->end), n = end - cur;
-	const uint64_t *last = (uint64_t *)own + cur;
+	uint32_t key = load(own->key), end, n;
+	const uint64_t *last;
 
-	for (; ~load(*last); last--)
+	if (!is_idle(key))
+		return false;
+	cache_begin(own, SHMZONE_CACHE_BUSY);
+	last = (uint64_t *)own + load(b->cur);
+	end = load(b->end);
+	for (n = end - load(b->cur); ~load(*last); last--)
 		n++;
+	cache_end(own, key);
 	if (!n)
 		return false;
 	store(d->capacity[group][class], n);
@@ -432,8 +439,6 @@ void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
 {
 	struct depot *d = depot_of(z->slot);
 	uint8_t *at = &d->rest[group][class], rest = load(*at);
-	uint32_t key = load(own->key);
-	bool known = false;
 
 	if (rest) {
 		store(*at, rest - 1);
@@ -442,12 +447,7 @@ void depot_grow(const struct shmz *z, struct shmzone_cache_head *own,
 	/* This thread has just been to the kernel, and others may be now. */
 	if (!try_lock(d, 1))
 		return;
-	if (is_idle(key)) {
-		cache_begin(own, SHMZONE_CACHE_BUSY);
-		known = learn(d, own, class, group);
-		cache_end(own, key);
-	}
-	if (known && !grow(z, d, class, group))
+	if (learn(d, own, class, group) && !grow(z, d, class, group))
 		store(*at, REST);
 	unlock(d);
 }
